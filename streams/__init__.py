@@ -1,0 +1,1 @@
+"""What flows: the published contracts, the pure rules, the topics."""

@@ -1,0 +1,33 @@
+"""What every contract shares: frozen, units in names, aware UTC instants, no input echoed in errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+
+def _to_utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+#: An aware instant, normalised to UTC.
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+#: `<oem account>.<vehicle>`: the part before the first dot decides the partition.
+CarKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=128)]
+#: A share of the usable battery, 0 to 100.
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Contract(BaseModel):
+    """A published message. Errors never show the input, which may hold personal data."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False, ser_json_timedelta="float"
+    )
+
+
+def account_of(car: str) -> str:
+    """The OEM account that owns a car: the part of its key before the first dot."""
+    return car.split(".", 1)[0]

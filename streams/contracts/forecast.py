@@ -1,0 +1,46 @@
+"""Price and carbon forecasts by vintage: slots [start, end) with a value that is constant inside the slot."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from streams.contracts.base import Contract, Instant
+
+
+class ForecastKind(StrEnum):
+    """What is forecast."""
+
+    PRICE = "price"
+    CARBON = "carbon"
+
+
+class Slot(Contract):
+    """A half-open interval [start, end) with one value."""
+
+    start: Instant
+    end: Instant
+    value: float
+
+
+class Forecast(Contract):
+    """One vintage, keyed by tariff (price) or region (carbon). Slots are sorted and do not overlap; gaps are unknown."""
+
+    kind: ForecastKind
+    key: str = Field(min_length=1, max_length=60, description="tariff or region")
+    unit: str = Field(description="currency per kWh, for example EUR/kWh, or gCO2/kWh")
+    issued_at: Instant
+    source: str
+    known_until: Instant
+    slots: tuple[Slot, ...] = Field(min_length=1, max_length=2000)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        end = None
+        for slot in self.slots:
+            if slot.end <= slot.start or (end is not None and slot.start < end):
+                raise ValueError("slots must be sorted, non-empty and must not overlap")
+            end = slot.end
+        return self

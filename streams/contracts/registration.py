@@ -1,0 +1,28 @@
+"""Enrolment of a car: who it belongs to, where it charges, on which tariff. A tombstone erases it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from streams.contracts.base import CarKey, Contract, Instant
+
+
+class Registration(Contract):
+    """One enrolled car, keyed by car."""
+
+    car: CarKey
+    driver: str = Field(min_length=1, max_length=128)
+    oem: str = Field(min_length=1, max_length=40)
+    vehicle: str = Field(min_length=1, max_length=64, description="the OEM's own id of the car")
+    model: str = Field(max_length=120)
+    usable_kwh: float = Field(gt=0, le=300)
+    power_kw: float = Field(gt=0, le=50, description="AC power at home, at the wall")
+    efficiency: float = Field(default=0.9, gt=0.3, le=1, description="battery kWh per wall kWh")
+    home_zone: str = Field(description="IANA time zone of the home; ready-by is wall time there")
+    region: str = Field(description="carbon region, key of the carbon forecast")
+    tariff: str = Field(description="key of the price forecast")
+    consent: Literal["given", "withdrawn"] = "given"
+    grant_sealed: str | None = Field(default=None, description="sealed OAuth refresh token of the OEM account")
+    registered_at: Instant
