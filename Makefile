@@ -1,0 +1,84 @@
+# D2EV: one door for users, developers and CI. `make` alone prints this help.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first interpreter that is new enough; override with `make PYTHON=/path/to/python3`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV := $(shell command -v uv 2>/dev/null)
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock'
+
+# $(call install,VENV,LOCKFILE): exactly what the lock names, checked by hash.
+install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet \
+	--disable-pip-version-check) --require-hashes -r $(2)
+# The project itself: a path file, no build isolation, so no network.
+install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
+	--disable-pip-version-check) --no-deps --no-build-isolation -e .
+
+.PHONY: help setup setup-dev demo test check test-kafka up down bench lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.runtime ## Install what the product needs into .venv (runs again only when the lock changes)
+	@:
+
+setup-dev: $(VENV)/.dev ## The same plus the tools for tests and checks
+	@:
+
+demo: setup ## The whole system on this machine; options: make demo ARGS="--vehicles 50 --once"
+	@$(BIN)/d2ev demo $(ARGS)
+
+test: setup-dev ## Checks and every suite that can run here; the last lines name any that could not
+	@$(BIN)/python tests/run_suites.py --with-checks $(ARGS)
+
+check: setup-dev ## Style, types and import directions
+	@$(BIN)/python tests/run_suites.py --only checks
+
+test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none can be had
+	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python tests/run_suites.py --only integration faults
+
+up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
+	@$(BIN)/python -m deploy.brokers.local up $(ARGS)
+
+down: ## Stop it; its data stay under .kafka/
+	@$(BIN)/python -m deploy.brokers.local down
+
+bench: setup .venv-bench/.done ## Planner and pipeline benchmarks, with their peers
+	@$(BIN)/d2ev bench planner $(ARGS)
+	@$(BIN)/d2ev bench pipeline $(ARGS)
+
+lock: ## Resolve the newest allowed versions into requirements/*.txt (needs uv)
+	@test -n "$(UV)" || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 2; }
+	$(LOCK) pyproject.toml --upgrade -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --upgrade --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) requirements/bench.in --upgrade -o requirements/bench.txt
+
+clean: ## Remove everything that can be made again (asks a running local Kafka to stop first)
+	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/python -m deploy.brokers.local down; fi
+	rm -rf .venv .venv-bench .kafka .d2ev *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+%/bin/python:
+	@test -n "$(PYTHON)" || { echo "D2EV needs Python 3.11 or newer; none was found on PATH." >&2; exit 2; }
+	@$(if $(UV),$(UV) venv --quiet --python "$(PYTHON)" $*,$(PYTHON) -m venv $*) || { rm -rf $*; \
+		echo "Cannot make a virtualenv with $(PYTHON). On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing D2EV into $(VENV) …"
+	@$(call install,$(VENV),requirements/runtime.txt)
+	@$(install_self)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing the development tools into $(VENV) …"
+	@$(call install,$(VENV),requirements/dev.txt)
+	@touch $@
+
+.venv-bench/.done: requirements/bench.txt | .venv-bench/bin/python
+	@$(call install,.venv-bench,requirements/bench.txt)
+	@touch $@
