@@ -1,0 +1,86 @@
+"""The pretend maker: its own quirky wire format, for the demo, for tests and as the connector to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from oem_connectors.base import Call, Can, Connector, OAuth2, Quota, Vehicle
+from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable, Unreadable
+from oem_connectors.fields import flag, instant, number, reading, text, word
+from streams.contracts.command import Action
+from streams.contracts.telemetry import Charge, Plug, Telemetry
+
+PLUGS = {"LOCKED": Plug.PLUGGED, "LOOSE": Plug.PLUGGED, "OUT": Plug.UNPLUGGED}
+CHARGES = {
+    "IDLE": Charge.IDLE,
+    "PREPARING": Charge.STARTING,
+    "ACTIVE": Charge.CHARGING,
+    "FULL": Charge.COMPLETE,
+    "TIMER": Charge.SCHEDULED,
+    "DEAD_SOCKET": Charge.NO_POWER,
+    "FAULT": Charge.FAULT,
+}
+REFUSALS = {"not_plugged", "unknown_vehicle"}
+
+
+def normalise(car: str, raw: Mapping[str, Any], received_time: datetime) -> Telemetry:
+    """Translate one answer of the state endpoint; percents are whole numbers, power is in kW at the wall."""
+    return reading(
+        car=car,
+        oem="simulator",
+        soc_pct=number(raw, "battery", "percent"),
+        limit_pct=number(raw, "battery", "limit"),
+        range_km=number(raw, "battery", "range_km"),
+        plug=word(raw, PLUGS, Plug.UNKNOWN, "cable"),
+        charge=word(raw, CHARGES, Charge.UNKNOWN, "charger", "mode"),
+        power_kw=number(raw, "charger", "kw"),
+        odometer_km=number(raw, "odometer_km"),
+        at_home=flag(raw, "at_home"),
+        car_time=instant(raw, "sampled_at"),
+        oem_time=instant(raw, "synced_at"),
+        received_time=received_time,
+    )
+
+
+def vehicles(raw: Mapping[str, Any]) -> Sequence[Vehicle]:
+    """Translate one answer of the vehicle list."""
+    listed = raw.get("vehicles", [])
+    if not isinstance(listed, list) or not all(
+        isinstance(one, Mapping) and text(one, "id") for one in listed
+    ):
+        raise Unreadable("vehicles must be a list of objects with an id")
+    return tuple(Vehicle(str(one["id"]), text(one, "model") or "") for one in listed)
+
+
+def outcome(status: int, body: Mapping[str, Any]) -> str | OemError | None:
+    """The cloud names the outcome in `result` and the trouble in `error`; `applied: false` is its oath."""
+    error = body.get("error")
+    if status < 300:
+        return "already" if body.get("result") == "already" else None
+    if error == "asleep":
+        return Asleep("the car sleeps")
+    if error in REFUSALS:
+        return Rejected(str(error))
+    if body.get("applied") is False and status not in {401, 429}:
+        return Unavailable(f"HTTP {status}, not applied")
+    return None
+
+
+CONNECTOR = Connector(
+    name="simulator",
+    title="D2EV simulator",
+    base_url="http://127.0.0.1:8770",
+    auth=OAuth2(token_path="/oauth/token", client_id="d2ev"),  # noqa: S106 - a path, no secret
+    capabilities=lambda _model: Can.READ | Can.START | Can.STOP | Can.WAKE | Can.LIMIT,
+    read=Call("GET", "/v1/vehicles/{vehicle}/state"),
+    list_vehicles=Call("GET", "/v1/vehicles"),
+    commands={action: Call("POST", f"/v1/vehicles/{{vehicle}}/{action.value}") for action in Action},
+    normalise=normalise,
+    vehicles=vehicles,
+    poll_quota=Quota(calls=60, per=timedelta(minutes=1)),
+    poll_plugged=timedelta(minutes=5),
+    poll_idle=timedelta(minutes=5),
+    outcome=outcome,
+)
