@@ -1,0 +1,1 @@
+"""How stages run on Faust: chunks in, one pass, everything durable, then acknowledged."""

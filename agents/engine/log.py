@@ -1,0 +1,97 @@
+"""Writing to Kafka so that it is there when the call returns: acks from all replicas, idempotent, in bulk per partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+BATCH_BYTES = 1_000_000
+REQUEST_BYTES = 8 * 1_048_576
+
+
+class Outgoing(NamedTuple):
+    """A record to write. `value` None is a tombstone."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class NotDurable(RuntimeError):
+    """The broker did not confirm a write. The worker must stop before it commits anything that depends on it."""
+
+
+class LogWriter:
+    """A producer whose only verb is: write these, and come back when all replicas have them."""
+
+    def __init__(self, bootstrap: str, auth: Mapping[str, Any] | None = None, timeout_ms: int = 30_000) -> None:
+        self._settings: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "acks": "all",
+            "enable_idempotence": True,
+            "max_batch_size": BATCH_BYTES,
+            "max_request_size": REQUEST_BYTES,
+            "request_timeout_ms": timeout_ms,
+            **(auth or {}),
+        }
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        self._producer = AIOKafkaProducer(**self._settings)
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def write(self, records: Iterable[Outgoing]) -> dict[tuple[str, int], int]:
+        """Write `records`, in order per partition. Returns the last offset per (topic, partition).
+
+        Raises NotDurable when any of them was not confirmed.
+        """
+        by_partition: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+        for record in records:
+            by_partition[record.topic, record.partition].append(record)
+        if len(by_partition) == 1:
+            ((target, batch),) = by_partition.items()
+            return {target: await self._write_partition(target, batch)}
+        offsets = await asyncio.gather(*(self._write_partition(t, batch) for t, batch in by_partition.items()))
+        return dict(zip(by_partition, offsets, strict=True))
+
+    async def _write_partition(self, target: tuple[str, int], records: list[Outgoing]) -> int:
+        producer = self._producer
+        if producer is None:
+            raise NotDurable("the log writer is not started")
+        topic, partition = target
+        sent: list[tuple[Any, int]] = []
+        try:
+            batch, count = producer.create_batch(), 0
+            for record in records:
+                # aiokafka calls a batch full when nothing more fits; a first record of any size always fits.
+                if _append(batch, record) is None:
+                    sent.append((await producer.send_batch(batch, topic, partition=partition), count))
+                    batch, count = producer.create_batch(), 0
+                    _append(batch, record)
+                count += 1
+            sent.append((await producer.send_batch(batch, topic, partition=partition), count))
+            last = -1
+            for future, length in sent:
+                metadata = await future
+                if metadata is None or metadata.offset is None or metadata.offset < 0:
+                    raise NotDurable(f"{topic}[{partition}]: the broker gave no offset")
+                last = metadata.offset + length - 1
+        except NotDurable:
+            raise
+        except Exception as error:
+            raise NotDurable(f"{topic}[{partition}]: {type(error).__name__}: {error}") from error
+        return last
+
+
+def _append(batch: Any, record: Outgoing) -> Any:
+    return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))

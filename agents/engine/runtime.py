@@ -1,0 +1,256 @@
+"""Runs the stages: one lane per (stage, partition), chunks in order, every effect durable before a chunk counts as done.
+
+Order of a commit: outputs durable, then changelog durable, then one store batch that carries the changelog offset,
+then the acknowledgement. A crash at any point is therefore a replay, never a loss. A write that the broker does not
+confirm stops the worker before anything is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from agents.engine.chunk import Chunk
+from agents.engine.jobs import Jobs
+from agents.engine.log import LogWriter, Outgoing
+from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, Work
+from agents.engine.store import PartitionRows
+from agents.metrics import Metrics
+from agents.sealing import Sealer
+from streams import serde
+from streams.contracts.dead_letter import DeadLetter
+from streams.topics import BY_NAME, DEAD_LETTER
+
+#: Calls to OEMs and push services that one lane has under way at once.
+JOBS_AT_ONCE = 16
+
+
+class Refused(NamedTuple):
+    """A record that does not decode."""
+
+    raw: Any
+    cause: str
+
+
+class Runtime:
+    """All lanes of a worker."""
+
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        bound: Mapping[str, Any],
+        writer: LogWriter,
+        sealer: Sealer,
+        metrics: Metrics,
+        crash: Callable[[BaseException], None],
+    ) -> None:
+        self.bound = bound
+        self.writer = writer
+        self.sealer = sealer
+        self.metrics = metrics
+        self.crash = crash
+        self.epoch: Callable[[], int] = lambda: 0
+        #: The stage that reports an undecodable record of a topic: the first that reads it.
+        self.reporter = {topic.name: stage.name for stage in reversed(stages) for topic in stage.reads}
+        self._lanes: dict[tuple[str, int], StageLane] = {}
+
+    async def consume(self, stage: Stage, stream: Any) -> None:
+        """The body of the stage's Faust agent: hand each chunk to the lane of its partition."""
+        async for event in stream.events():
+            # The stream gives up its own share when it moves on; the lane keeps this one until all is durable.
+            event.message.incref()
+            self.lane(stage, event.value.partition).put(event.message)
+
+    def lane(self, stage: Stage, partition: int) -> StageLane:
+        """The lane of a stage in a partition."""
+        lane = self._lanes.get((stage.name, partition))
+        if lane is None:
+            lane = self._lanes[stage.name, partition] = StageLane(self, stage, partition)
+        return lane
+
+    async def finish(self) -> None:
+        """End the assignment: finish begun chunks, drop the rest and all jobs, forget what was remembered."""
+        lanes, self._lanes = list(self._lanes.values()), {}
+        for lane in lanes:
+            await lane.close()
+
+    def in_flight(self) -> int:
+        """Jobs waiting or running."""
+        return sum(len(lane.jobs) for lane in self._lanes.values())
+
+    def next_due(self) -> datetime | None:
+        """The earliest instant at which any stage wants attention."""
+        return min((at for lane in self._lanes.values() if (at := lane.memory.due.next())), default=None)
+
+
+class StageLane:
+    """One stage in one partition: takes chunks and job results in turn."""
+
+    def __init__(self, runtime: Runtime, stage: Stage, partition: int) -> None:
+        self.partition = partition
+        self.memory = Memory()
+        self.jobs = Jobs(JOBS_AT_ONCE, runtime.crash)
+        self.counts: Counter[str] = runtime.metrics.counts(stage.name)
+        self._runtime = runtime
+        self._stage = stage
+        self._epoch = runtime.epoch()
+        self._rows = PartitionRows(stage.tables, runtime.bound, partition)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        self._restored = stage.restore is None
+        self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    def put(self, message: Any) -> None:
+        """Take a chunk's message; it is acknowledged when everything it caused is durable."""
+        self._queue.put_nowait(message)
+
+    async def close(self) -> None:
+        await self._queue.join()
+        await self.jobs.drop()
+        self._task.cancel()
+
+    async def commit(self, change: Callable[[Work], None]) -> None:
+        """Apply the result of a job. Raises Revoked when the partition has gone."""
+        async with self._turn:
+            if self._epoch != self._runtime.epoch():
+                raise Revoked
+            work = self._work([])
+            change(work)
+            await self._make_durable(work.effects, None)
+
+    async def _serve(self) -> None:
+        while True:
+            message = await self._queue.get()
+            chunk: Chunk = message.value
+            try:
+                if chunk.epoch == self._epoch == self._runtime.epoch():
+                    async with self._turn:
+                        await self._take(chunk)
+                else:
+                    chunk.dropped = True
+                message.ack(self._runtime.bound["consumer"]())
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be committed past it
+                chunk.dropped = True
+                self._runtime.crash(error)
+            finally:
+                self._queue.task_done()
+
+    async def _take(self, chunk: Chunk) -> None:
+        if not self._restored and self._stage.restore is not None:
+            work = self._work([])
+            self._stage.restore(work)
+            await self._make_durable(work.effects, None)
+            self._restored = True
+        decoded = self._decoded(chunk)
+        good = [item for item in decoded if isinstance(item, Record)]
+        reports = self._runtime.reporter[chunk.topic] == self._stage.name
+        dead = [self._letter(item.raw, item.cause) for item in decoded if isinstance(item, Refused)] if reports else []
+        work = self._step(good, dead)
+        work.effects.dead.extend(dead)
+        await self._make_durable(work.effects, chunk)
+        self._count(chunk, work.touched, len(dead))
+
+    def _count(self, chunk: Chunk, touched: int, dead: int) -> None:
+        n = len(chunk.records)
+        self.counts.update({"in": n, "out": touched, "dead_letters": dead, "filtered": n - touched - dead})
+        self._runtime.metrics.stage_seen(self._stage.name, self.memory.clock)
+
+    def _decoded(self, chunk: Chunk) -> list[Record | Refused]:
+        if chunk.decoded is None:
+            chunk.decoded = [_decode(chunk.topic, raw) for raw in chunk.records]
+        return chunk.decoded
+
+    def _step(self, records: list[Record], dead: list[DeadLetter]) -> Work:
+        """Run the stage's rule over `records`; a record it cannot take becomes a dead letter and the others go on."""
+        while True:
+            work = self._work(records)
+            try:
+                self._stage.step(work)
+            except Exception as error:
+                current = work.current
+                if current is None:
+                    raise
+                self._runtime.metrics.log_refusal(self._stage.name, current.topic, current.offset, error)
+                dead.append(self._letter(current.raw, f"{self._stage.name}: {type(error).__name__}"))
+                records = [record for record in records if record is not current]
+            else:
+                return work
+
+    def _work(self, records: list[Record]) -> Work:
+        return Work(self.partition, records, self._rows, self.memory, _event_time)
+
+    def _letter(self, raw: Any, cause: str) -> DeadLetter:
+        seal = self._runtime.sealer.seal
+        context = f"{raw.topic}|{raw.partition}|{raw.offset}"
+        return DeadLetter(
+            stage=self._stage.name, topic=raw.topic, partition=raw.partition, offset=raw.offset, cause=cause,
+            sealed_key=None if raw.key is None else seal(raw.key, context),
+            sealed_value=None if raw.value is None else seal(raw.value, context),
+            at=_event_time(raw),
+        )
+
+    async def _make_durable(self, effects: Effects, chunk: Chunk | None) -> None:
+        writer = self._runtime.writer
+        outputs = self._outputs(effects, chunk)
+        if outputs:
+            await writer.write(outputs)
+        if effects.puts:
+            changes = self._rows.changelog(effects.puts)
+            self._rows.apply(changes, effects.puts, await writer.write(changes))
+        for job in effects.jobs:
+            self.jobs.add(job.serial, self._job(job))
+
+    def _job(self, job: Job) -> Callable[[], Any]:
+        async def run() -> None:
+            try:
+                await job.run(self)
+            except Revoked:
+                return
+
+        return run
+
+    def _outputs(self, effects: Effects, chunk: Chunk | None) -> list[Outgoing]:
+        if not effects.sends and not effects.dead:
+            return []
+        shared: dict[str, tuple[tuple[str, bytes], ...]] = {}
+        outputs = []
+        prefix = None if chunk is None else f"{self._stage.name}-{chunk.topic}-{chunk.partition}-{chunk.first}-"
+        for index, (topic, key, message) in enumerate(effects.sends):
+            value = None if message is None else serde.encode(message)
+            common = shared.get(topic.name)
+            if common is None:
+                common = shared[topic.name] = serde.headers(topic.name, self._stage.name, self.memory.clock)
+            ce_id = f"{prefix}{index}".encode() if prefix else blake2b(value or key.encode(), digest_size=12).hexdigest().encode()
+            outputs.append(Outgoing(topic.name, self.partition, key.encode(), value, (*common, ("ce_id", ce_id))))
+        for letter in effects.dead:
+            ce_id = f"{letter.topic}-{letter.partition}-{letter.offset}".encode()
+            common = serde.headers(DEAD_LETTER.name, self._stage.name, letter.at)
+            outputs.append(
+                Outgoing(DEAD_LETTER.name, self.partition, None, serde.encode(letter), (*common, ("ce_id", ce_id)))
+            )
+        return outputs
+
+
+def _event_time(raw: Any) -> datetime:
+    return serde.event_time(raw.headers, raw.timestamp)
+
+
+def _decode(topic: str, raw: Any) -> Record | Refused:
+    if raw.key is None:
+        return Refused(raw, "the key is null")
+    try:
+        key = raw.key.decode()
+        value = None if raw.value is None else serde.decode(topic, raw.value)
+    except serde.Undecodable as error:
+        return Refused(raw, str(error))
+    except UnicodeDecodeError:
+        return Refused(raw, "the key is not UTF-8")
+    if value is None and not BY_NAME[topic].compacted:
+        return Refused(raw, "the value is null")
+    return Record(topic, key, value, raw.offset, raw)
+
+

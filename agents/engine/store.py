@@ -1,0 +1,79 @@
+"""A partition's rows: decoded once and kept, written as one RocksDB batch that carries the changelog offset it covers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from rocksdict import WriteBatch
+
+from agents.engine.log import Outgoing
+from tables import Table
+
+V = TypeVar("V")
+MAX_DECODED = 200_000
+_MISSING = object()
+
+
+class PartitionRows:
+    """All tables of one stage in one partition. `bound` are the Faust tables by name."""
+
+    def __init__(self, tables: tuple[Table[Any], ...], bound: Mapping[str, Any], partition: int) -> None:
+        self._tables = {table.name: table for table in tables}
+        self._bound = bound
+        self._partition = partition
+        self._decoded: dict[tuple[str, str], Any] = {}
+
+    def get(self, table: Table[V], key: str) -> V | None:
+        """The row of `key`, or None. A row that cannot be decoded raises: state is never guessed."""
+        row: Any = self._decoded.get((table.name, key), _MISSING)
+        if row is _MISSING:
+            raw = self._db(table.name).get(key.encode())
+            row = None if raw is None else table.decode(raw)
+            self._remember(table.name, key, row)
+        return row  # type: ignore[no-any-return]
+
+    def items(self, table: Table[V]) -> Iterator[tuple[str, V]]:
+        """All rows, in key order."""
+        offset_key = self._bound[table.name].data.offset_key
+        for raw_key, raw in list(self._db(table.name).items()):
+            if raw_key != offset_key:
+                yield raw_key.decode(), table.decode(raw)
+
+    def changelog(self, puts: Mapping[tuple[str, str], Any]) -> list[Outgoing]:
+        """The changelog records of `puts`; a None row is a tombstone."""
+        return [
+            Outgoing(
+                self._tables[name].changelog, self._partition, key.encode(),
+                None if row is None else self._tables[name].encode(row),
+            )
+            for (name, key), row in puts.items()
+        ]
+
+    def apply(
+        self, records: list[Outgoing], puts: Mapping[tuple[str, str], Any], offsets: Mapping[tuple[str, int], int]
+    ) -> None:
+        """Put durable changelog `records` into the store, with the offset they reach, in one batch per table."""
+        by_topic = {table.changelog: name for name, table in self._tables.items()}
+        batches: dict[str, Any] = {}
+        for record in records:
+            batch = batches.setdefault(by_topic[record.topic], None) or WriteBatch(raw_mode=True)
+            batches[by_topic[record.topic]] = batch
+            if record.value is None:
+                batch.delete(record.key)
+            else:
+                batch.put(record.key, record.value)
+        for name, batch in batches.items():
+            offset = offsets[self._tables[name].changelog, self._partition]
+            batch.put(self._bound[name].data.offset_key, str(offset).encode())
+            self._db(name).write(batch)
+        for (name, key), row in puts.items():
+            self._remember(name, key, row)
+
+    def _remember(self, name: str, key: str, row: Any) -> None:
+        if len(self._decoded) >= MAX_DECODED:
+            self._decoded.clear()
+        self._decoded[name, key] = row
+
+    def _db(self, name: str) -> Any:
+        return self._bound[name].data._db_for_partition(self._partition)

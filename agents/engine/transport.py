@@ -1,0 +1,179 @@
+"""Faust's aiokafka driver, handing streams one event per (partition, chunk of records) instead of one per record.
+
+Groups, assignment, tables and recovery stay Faust's. Ours are: delivery without a task switch between the check of
+the assignment and the queue, acknowledgement of whole offset ranges, and re-reading from the frontier after flow was
+suspended (stock Faust clears its queues then and reads on, which loses records).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from faust.events import Event
+from faust.transport import TRANSPORTS
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP, ConsumerMessage, Message
+
+from agents.engine.chunk import Chunk, Progress
+
+#: Chunks of one partition that may wait or be worked on before fetching from it pauses.
+MAX_CHUNKS_IN_HAND = 4
+#: The scheme of broker addresses that selects this driver.
+SCHEME = "d2ev"
+
+
+class ConsumerThread(stock.AIOKafkaConsumerThread):
+    """The stock thread with a fetch wait of our own: an idle broker that holds a fetch open adds to every hop's delay."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
+        return consumer
+
+
+class Consumer(stock.Consumer):
+    """Delivers chunks and acknowledges ranges."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.epoch = 0
+        self.progress: dict[TP, Progress] = {}
+        self._rewind = False
+        self._room = asyncio.Event()
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def stop_flow(self) -> None:
+        """Suspend: what is in hand but not begun belongs to the old epoch and is dropped."""
+        super().stop_flow()
+        self.epoch += 1
+        self._room.set()
+
+    def resume_flow(self) -> None:
+        """Resume: read on from the frontier, never from where fetching happened to be."""
+        super().resume_flow()
+        self.epoch += 1
+        self._rewind = True
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what was begun, then forget the partitions: their next owner starts at the commit."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self.progress.pop(tp, None)
+
+    def track_message(self, message: Message) -> None:
+        """Chunks are accounted for by their progress and by the lanes, not in Faust's set of messages in hand."""
+        if not isinstance(message.value, Chunk):
+            super().track_message(message)
+
+    async def wait_empty(self) -> None:
+        """Let every lane finish what it has begun, then commit it."""
+        await self.app.finish_lanes()
+        await self.commit_and_end_transactions()
+
+    def ack(self, message: Message) -> bool:
+        """All stages are through with a message."""
+        chunk = message.value
+        if not isinstance(chunk, Chunk):
+            return cast(bool, super().ack(message))
+        message.acked = True
+        progress = self.progress.get(message.tp)
+        if progress is not None and not chunk.dropped:
+            chunk.done = True
+            progress.advance()
+        self._room.set()
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self.progress) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        progress = self.progress.get(tp)
+        return None if progress is None else progress.frontier
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self._deliver_next()
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver_next(self) -> None:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if self._rewind:
+            self._rewind = False
+            for tp, progress in self.progress.items():
+                progress.pending.clear()
+                await self.seek(tp, progress.frontier)
+        epoch = self.epoch
+        assigned = set(self._get_active_partitions())
+        active = {tp for tp in assigned if self._has_room(tp)}
+        if not active:
+            await self._wait_for_room(bool(assigned))
+            return
+        records = await self._getmany(active, timeout=1.0 if len(active) == len(assigned) else 0.02)
+        for tp, batch in (records or {}).items():
+            if epoch != self.epoch or not self.flow_active:
+                # The rest is fetched again after the rewind.
+                self._rewind = True
+                return
+            if self._is_changelog_tp(tp):
+                await self._deliver_changelog(tp, batch)
+            elif batch:
+                self._deliver(tp, batch)
+
+    def _has_room(self, tp: TP) -> bool:
+        progress = self.progress.get(tp)
+        return progress is None or len(progress.pending) < MAX_CHUNKS_IN_HAND
+
+    async def _wait_for_room(self, assigned: bool) -> None:
+        self._room.clear()
+        await self.wait_first(self._room.wait(), timeout=1.0 if assigned else 0.1)
+
+    async def _deliver_changelog(self, tp: TP, batch: Iterable[Any]) -> None:
+        for record in batch:
+            await self.wait_first(self.callback(self._to_message(tp, record)), self.suspend_flow.wait())
+            self._read_offset[tp] = record.offset
+
+    def _deliver(self, tp: TP, batch: list[Any]) -> None:
+        """Hand a chunk to every stage of the topic. No await: nothing can be revoked in between."""
+        progress = self.progress.get(tp)
+        if progress is None:
+            progress = self.progress[tp] = Progress(batch[0].offset)
+        chunk = Chunk(tp.topic, tp.partition, batch, self.epoch)
+        message = self._to_chunk_message(tp, chunk)
+        channels = self.app.topics._tp_index[tp]
+        if not channels:
+            return
+        progress.add(chunk)
+        message.incref(len(channels))
+        for channel in channels:
+            channel.queue.put_nowait(Event(self.app, None, chunk, None, message))
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+
+    def _to_chunk_message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
+        return ConsumerMessage(
+            chunk.topic, chunk.partition, chunk.next - 1, 0.0, 0, [], None, chunk, None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class Transport(stock.Transport):
+    """Faust's aiokafka transport with our consumer."""
+
+    Consumer = Consumer
+
+
+def register() -> None:
+    """Make `d2ev://host:port` a broker address that Faust understands."""
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
+
+
+def frontiers(consumer: Any) -> Mapping[TP, int]:
+    """Next offset not yet fully processed, per partition that has delivered anything."""
+    return {tp: progress.frontier for tp, progress in consumer.progress.items()}

@@ -1,0 +1,67 @@
+"""Every Prometheus metric in one list, and the per-stage ledger. Labels never name a car, a driver or a VIN."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client import Counter as PromCounter
+from prometheus_client import Gauge, Histogram, generate_latest
+
+LOG = structlog.get_logger("d2ev")
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._counts: dict[str, Counter[str]] = {}
+        r = self.registry
+        self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
+        self.stage_records = PromCounter(
+            "d2ev_stage_records", "Records per stage: in = out + filtered + dead_letters.", ["stage", "outcome"],
+            registry=r)
+        self.stage_last = Gauge(
+            "d2ev_stage_last_record_timestamp_seconds", "When the stage last finished a chunk, by this host's clock.",
+            ["stage"], registry=r)
+        self.heartbeat = Gauge(
+            "d2ev_heartbeat_timestamp_seconds", "Event time of the newest heartbeat that went through the stage.",
+            ["stage"], registry=r)
+        self.plug_delay = Histogram(
+            "d2ev_plug_detection_delay_seconds", "From plug-in at the car to our plug-in event.",
+            buckets=(15, 30, 60, 120, 300, 600, 900, 1800, 3600), registry=r)
+        self.commands = PromCounter(
+            "d2ev_commands", "Command phases reached.", ["oem", "action", "phase"], registry=r)
+        self.oem_requests = Histogram(
+            "d2ev_oem_request_seconds", "Requests to OEM clouds.", ["oem", "endpoint", "outcome"], registry=r)
+        self.notifications = PromCounter("d2ev_notifications", "Pushes by kind and phase.", ["kind", "phase"], registry=r)
+        self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
+        self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
+
+    def counts(self, stage: str) -> Counter[str]:
+        """The ledger of a stage: in, out, filtered, dead_letters."""
+        return self._counts.setdefault(stage, Counter())
+
+    def ledger(self) -> dict[str, dict[str, int]]:
+        """The ledger of every stage."""
+        return {stage: dict(counts) for stage, counts in sorted(self._counts.items())}
+
+    def stage_seen(self, stage: str, clock: datetime) -> None:
+        """A stage finished a chunk."""
+        self.stage_last.labels(stage).set_to_current_time()
+        self.heartbeat.labels(stage).set(clock.timestamp())
+
+    def log_refusal(self, stage: str, topic: str, offset: int, error: Exception) -> None:
+        """A stage could not take a record; the record's content stays out of the log."""
+        LOG.error("record refused", stage=stage, topic=topic, offset=offset, error=type(error).__name__)
+
+    def render(self) -> bytes:
+        """The exposition text, with the ledger brought up to date."""
+        for stage, counts in self._counts.items():
+            for outcome, total in counts.items():
+                child = self.stage_records.labels(stage, outcome)
+                child.inc(total - child._value.get())  # noqa: SLF001 - the ledger is the truth, the metric its copy
+        return generate_latest(self.registry)

@@ -1,0 +1,158 @@
+"""Every sentence a driver reads. Short, in local time of the home, no ids, honest about what is only estimated.
+
+The words live in one table, so another language is one more table; the functions below only choose and fill them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from streams.contracts.driver_status import DriverStatus, StatusReason
+from streams.contracts.notification import NotificationKind
+from streams.contracts.schedule import PlanReason, Schedule
+from streams.contracts.telemetry import Charge, Plug
+
+_FRESH: Final = timedelta(hours=1)
+
+TEXT: Final[dict[str, str]] = {
+    "days": "Mon Tue Wed Thu Fri Sat Sun",
+    "day_time": "{day} {time}",
+    "plan.cheapest.later": "Charging starts about {start}, done about {done}.",
+    "plan.cheapest.now": "Charging now, done about {done}.",
+    "plan.cheapest.parts": "Charging in {parts} parts from about {start}, done about {done}.",
+    "plan.provisional": " Prices are known until {known}, so this may change.",
+    "plan.unreachable": "Charging now. {target} % is out of reach by {by}: about {expected} % then, "
+    "{target} % about {done}.",
+    "plan.unreachable.short": "Charging now. The target is out of reach by {by}: about {short} kWh short.",
+    "plan.at_target": "The car has reached {target} %.",
+    "plan.boost": "Charging now because you asked for it, done about {done}.",
+    "plan.paused": "Smart charging is paused because you asked for it.",
+    "plan.no_forecast": "Prices are not known at present, so the car charges now, done about {done}.",
+    "plan.unknown_soc": "The car has not said how full it is, so it charges now.",
+    "plan.away": "The car is away from home, so its charging is left alone.",
+    "plan.unplugged": "The car is not plugged in.",
+    "status.away": "The car is away from home, so its charging is left alone.",
+    "status.unplugged": "Not plugged in.",
+    "status.unknown": "The car has not reported whether it is plugged in.",
+    "status.planning": "Plugged in. The plan is being made.",
+    "status.starting": "Asking the car to start charging.",
+    "status.stopping": "Asking the car to wait for cheaper energy.",
+    "status.charging_by_driver": "Charging because it was started at the car; it is left to charge.",
+    "status.cannot_control": "The car does not follow our commands. Please check its charging yourself.",
+    "status.link_lost": "The link to the car is lost. Please link it again; it charges unmanaged until then.",
+    "status.at_target": "Charged to {target} %.",
+    "status.complete": "The car has finished charging.",
+    "status.soc": " It was at {soc} % at {at}.",
+    "status.heard": " Last heard from the car at {at}.",
+    "plugged_in.title": "Plugged in",
+    "plan_moved.title": "New charging time",
+    "plan_moved.body": "Charging now starts about {start}, ready by {by}.",
+    "cannot_be_ready.title": "Not full in time",
+    "cannot_control.title": "Please check your car",
+    "link_lost.title": "Link to your car lost",
+    "done.title": "Charging session finished",
+    "done.saved": "Saved about {saved} {currency} and {carbon} kg CO2 against charging at once.",
+    "done.money": "Saved about {saved} {currency} against charging at once.",
+    "done.carbon": "Saved about {carbon} kg CO2 against charging at once.",
+    "done.plain": "Nothing was saved against charging at once this time.",
+    "boosted.title": "Charging now",
+}
+
+_AS_PLANNED: Final = {
+    StatusReason.WAITING_FOR_CHEAP,
+    StatusReason.CHARGING_AS_PLANNED,
+    StatusReason.CHARGING_BOOST,
+    StatusReason.CANNOT_BE_READY,
+    StatusReason.PAUSED,
+}
+
+
+def clock(at: datetime, zone: str, now: datetime, *, about: bool = False) -> str:
+    """Local time of the home, for people: to five minutes if only `about`, with the weekday if not within a day."""
+    local = at.astimezone(ZoneInfo(zone))
+    if about:
+        seconds = (local.minute % 5) * 60 + local.second
+        rounded = at - timedelta(seconds=seconds, microseconds=local.microsecond)
+        local = (rounded + timedelta(minutes=5 if seconds >= 150 else 0)).astimezone(ZoneInfo(zone))
+    if abs(at - now) < timedelta(days=1):
+        return f"{local:%H:%M}"
+    day = TEXT["days"].split()[local.weekday()]
+    return TEXT["day_time"].format(day=day, time=f"{local:%H:%M}")
+
+
+def plan_sentence(schedule: Schedule, zone: str) -> str:
+    """The plan in one or two sentences, as seen at the moment it was made."""
+    now = schedule.inputs.now
+    words = {
+        "target": _percent(schedule.target_soc_pct),
+        "expected": _percent(schedule.expected_soc_pct),
+        "short": f"{schedule.shortfall_kwh:.1f}",
+        "parts": str(len(schedule.blocks)),
+        "start": clock(schedule.blocks[0].start, zone, now, about=True) if schedule.blocks else "",
+        "done": clock(schedule.ready_at, zone, now, about=True) if schedule.ready_at else "",
+        "by": clock(schedule.ready_by, zone, now) if schedule.ready_by else "",
+        "known": clock(schedule.known_until, zone, now) if schedule.known_until else "",
+    }
+    tail = TEXT["plan.provisional"] if schedule.provisional and words["known"] else ""
+    return (TEXT[_plan_text(schedule, now)] + tail).format(**words)
+
+
+def _plan_text(schedule: Schedule, now: datetime) -> str:
+    if schedule.reason is PlanReason.CHEAPEST:
+        if len(schedule.blocks) > 1:
+            return "plan.cheapest.parts"
+        return "plan.cheapest.now" if schedule.blocks[0].start <= now else "plan.cheapest.later"
+    if schedule.reason is PlanReason.UNREACHABLE and schedule.expected_soc_pct is None:
+        return "plan.unreachable.short"
+    return f"plan.{schedule.reason.value}"
+
+
+def status_sentence(status: DriverStatus, plan: str | None) -> str:
+    """Why the car is (not) charging. `plan` is the sentence of the plan in force, said where it is the answer."""
+    if status.reason in _AS_PLANNED and plan:
+        return plan + _age(status)
+    if status.reason is StatusReason.AT_TARGET and not _full(status):
+        return TEXT["status.complete"] + _age(status)
+    text = TEXT.get(f"status.{status.reason.value}", TEXT["status.unknown"])
+    return text.format(target=_percent(status.target_soc_pct)) + _age(status)
+
+
+def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
+    """(title, body) of a push."""
+    title = TEXT[f"{kind.value}.title"]
+    if kind is NotificationKind.DONE:
+        return title, _savings(status)
+    if kind is NotificationKind.PLAN_MOVED and status.next_start and status.ready_by:
+        start = clock(status.next_start, status.home_zone, status.at, about=True)
+        by = clock(status.ready_by, status.home_zone, status.at)
+        return title, TEXT["plan_moved.body"].format(start=start, by=by)
+    return title, status.sentence
+
+
+def _savings(status: DriverStatus) -> str:
+    money = f"{status.saved:.2f}" if status.saved is not None else "0.00"
+    carbon = f"{status.saved_carbon_g / 1000:.1f}" if status.saved_carbon_g is not None else "0.0"
+    gained = (float(money) > 0, float(carbon) > 0)
+    names = {(True, True): "done.saved", (True, False): "done.money", (False, True): "done.carbon"}
+    text = TEXT[names.get(gained, "done.plain")]
+    return text.format(saved=money, currency=status.currency or "", carbon=carbon)
+
+
+def _full(status: DriverStatus) -> bool:
+    """Is the target reached as far as we know, rather than the car having stopped by itself?"""
+    known = status.soc_pct is not None and status.target_soc_pct is not None
+    return known and (status.charge is not Charge.COMPLETE or status.soc_pct >= status.target_soc_pct)
+
+
+def _age(status: DriverStatus) -> str:
+    """What an old reading is worth: its time, while the cable is in."""
+    if status.soc_time is None or status.plug is not Plug.PLUGGED or status.at - status.soc_time < _FRESH:
+        return ""
+    at = clock(status.soc_time, status.home_zone, status.at)
+    return TEXT["status.heard"].format(at=at)
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0f}"
