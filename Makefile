@@ -43,10 +43,10 @@ test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none
 	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python tests/run_suites.py --only integration faults
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
-	@$(BIN)/python -m deploy.brokers.local up $(ARGS)
+	@$(BIN)/python -m deploy.brokers up $(ARGS)
 
 down: ## Stop it; its data stay under .kafka/
-	@$(BIN)/python -m deploy.brokers.local down
+	@$(BIN)/python -m deploy.brokers down
 
 bench: setup .venv-bench/.done ## Planner and pipeline benchmarks, with their peers
 	@$(BIN)/d2ev bench planner $(ARGS)
@@ -59,7 +59,7 @@ lock: ## Resolve the newest allowed versions into requirements/*.txt (needs uv)
 	$(LOCK) requirements/bench.in --upgrade -o requirements/bench.txt
 
 clean: ## Remove everything that can be made again (asks a running local Kafka to stop first)
-	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/python -m deploy.brokers.local down; fi
+	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/python -m deploy.brokers down; fi
 	rm -rf .venv .venv-bench .kafka .d2ev *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
