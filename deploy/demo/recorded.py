@@ -29,7 +29,7 @@ _CARBON_SOURCE = "NESO Carbon Intensity API (CC BY 4.0), recorded: outturn behin
 
 @dataclass(frozen=True)
 class Window:
-    """A recorded stretch [start, end) from local midnight to local midnight, as aware UTC instants."""
+    """A recorded stretch [start, end) from local noon to local noon, so that a day holds a whole night."""
 
     name: str
     start: datetime
@@ -39,8 +39,8 @@ class Window:
     region: str = "GB"
 
     @property
-    def local_days(self) -> int:
-        """How many local calendar days the window holds; a day may have 23, 24 or 25 hours."""
+    def days(self) -> int:
+        """How many local days, noon to noon; one may have 23, 24 or 25 hours."""
         zone = ZoneInfo(self.zone)
         return (self.end.astimezone(zone).date() - self.start.astimezone(zone).date()).days
 
@@ -48,7 +48,7 @@ class Window:
 def _window(name: str, first: date, days: int) -> Window:
     zone = ZoneInfo("Europe/London")
     start, end = (
-        datetime.combine(first + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, days)
+        datetime.combine(first + timedelta(days=n), time(12), zone).astimezone(UTC) for n in (0, days)
     )
     return Window(name, start, end)
 
@@ -63,14 +63,14 @@ WINDOWS = {
 
 
 def window(name: str = "default", days: int | None = None) -> Window:
-    """The window of that name, or its first `days` local days; ValueError when there is no such stretch."""
+    """The window of that name, or its first `days` days; ValueError when there is no such stretch."""
     if name not in WINDOWS:
         raise ValueError(f"no recorded window {name!r}; there are: {', '.join(WINDOWS)}")
     whole = WINDOWS[name]
     if days is None:
         return whole
-    if not 1 <= days <= whole.local_days:
-        raise ValueError(f"window {name!r} holds 1 to {whole.local_days} days, not {days}")
+    if not 1 <= days <= whole.days:
+        raise ValueError(f"window {name!r} holds 1 to {whole.days} days, not {days}")
     first = whole.start.astimezone(ZoneInfo(whole.zone)).date()
     return replace(whole, end=_window(name, first, days).end)
 
@@ -102,10 +102,10 @@ def _delivery_day(window: Window, day: date) -> Forecast:
 
 
 def carbon(window: Window) -> list[Forecast]:
-    """Carbon vintages in gCO2/kWh, oldest first, every 6 h from the one in force at the start to a day past the end.
+    """Carbon vintages in gCO2/kWh, oldest first, every 6 h from the one in force at the start on.
 
     Each holds the outturn of the 24 h before it and the forecast of the 48 h after it, half-hourly. The
-    recorded forecast is the last one the API kept for each half hour, so it is a late vintage: better than what
+    recorded forecast is the last one the API kept for each half hour, so a late vintage: better than what
     was known 48 h ahead, still off by some 10 g/kWh. Outturn is final: it is what settlement counts.
     """
     issued = window.start.replace(hour=window.start.hour // 6 * 6)
