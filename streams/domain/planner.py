@@ -33,7 +33,7 @@ class CostSlot:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """One car, one deadline. Energies and power at the wall; slots sorted, disjoint, gaps between them unknown.
+    """One car, one deadline. Energies and power at the wall; sorted disjoint slots, gaps are unknown.
 
     `need_kwh` reaches the target; its first `min_need_kwh` are charged at once, whatever they cost.
     """
@@ -70,7 +70,7 @@ class Plan:
 
 
 def plan(request: PlanRequest) -> Plan:
-    """The cheapest plan that meets the target; when none can, everything from now. ValueError without power."""
+    """The cheapest plan that meets the target; when none can, everything from now. ValueError: no power."""
     if request.power_kw <= 0:
         raise ValueError("power_kw must be positive")
     need_s = max(0.0, request.need_kwh) / request.power_kw * 3600
@@ -86,7 +86,7 @@ def plan(request: PlanRequest) -> Plan:
 
 
 def price_of(profile: Profile, slots: Sequence[CostSlot]) -> tuple[float, float]:
-    """(cost, carbon in g) of a sorted profile. Energy outside the slots counts at their average, without any: 0."""
+    """(cost, carbon in g) of a sorted profile. Energy outside the slots counts at their average."""
     cost = carbon_g = outside_kwh = 0.0
     first = 0
     for start, end, energy_kwh in profile:
@@ -152,13 +152,14 @@ def _within(request: PlanRequest, need_s: float, deadline: datetime) -> Plan:
 
 
 def _known(request: PlanRequest, start: datetime, end: datetime) -> tuple[list[_Span], list[int]]:
-    """The known time in [start, end), its cost in millionths of a currency unit: finer noise decides nothing."""
+    """The known time in [start, end), its cost in millionths of the currency: less decides nothing."""
     spans: list[_Span] = []
     costs: list[int] = []
     weight = request.carbon_price_per_tonne
     for slot in request.slots:
-        a = max(slot.start, start)
-        b = min(slot.end, end)
+        a, b = slot.start, slot.end
+        if a < start or b > end:
+            a, b = max(a, start), min(b, end)
         if a < b:
             spans.append((a, b, (b - a).total_seconds()))
             costs.append(round(slot.price * 1e6 + weight * slot.carbon_g))

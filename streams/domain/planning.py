@@ -1,12 +1,14 @@
 """Which schedule is in force for a car: the planner's answer, published only when it matters to someone.
 
-Safe by default: what is unknown (state of charge, prices) makes the car charge now. What is announced is what is
-executed, so offsets and kept blocks are part of the schedule, and a plan stays unless something material changed.
+Safe by default: what is unknown (state of charge, prices) makes the car charge now. What is announced is what
+is executed, so offsets and kept blocks are part of the schedule, and a plan stays unless something material
+changed.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -15,23 +17,15 @@ from streams.contracts.forecast import Forecast
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
-from streams.contracts.telemetry import Charge
+from streams.contracts.telemetry import Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
-from streams.domain.ids import spread_seconds
-from streams.domain.planner import CostSlot, Plan, PlanRequest, Profile, combine, plan, price_of
+from streams.domain.case import Case, reason_for
+from streams.domain.hysteresis import cheapest, keeps, missed_ready_by, running_kwh
+from streams.domain.planner import CostSlot, Profile, combine, price_of
 from streams.domain.ready import ready_by
 
-#: A saving below this (currency per session) is not worth a new announcement.
-WORTHWHILE: Final = 0.02
-#: A car that runs off its plan by more than this is planned anew.
-TOLERANCE_POINTS: Final = 2.0
-#: After the last block, a car short by this much is topped up.
-TOP_UP_POINTS: Final = 1.0
 NO_CURRENCY: Final = "XXX"  # ISO 4217: no currency involved
-
-_PRICED: Final = {PlanReason.CHEAPEST, PlanReason.UNREACHABLE}
-_FROM_NOW: Final = {PlanReason.BOOST, PlanReason.NO_FORECAST, PlanReason.UNKNOWN_SOC, PlanReason.UNREACHABLE}
 
 
 class PlanningState(BaseModel):
@@ -46,27 +40,11 @@ class PlanningState(BaseModel):
     schedule: Schedule | None = None
 
 
-class _Case(NamedTuple):
-    """One decision, with everything resolved: who, until when, how full, how much."""
-
-    registration: Registration
-    preference: Preference
-    state: VehicleState
-    session: PlugSession
-    schedule: Schedule | None
-    """The schedule in force in this session."""
-    soc_pct: float | None
-    """Known since the car was plugged in."""
-    target_pct: float
-    ready_by: datetime
-    now: datetime
-    spread_seconds_max: int
-
-    def wall_kwh(self, points: float) -> float:
-        return max(0.0, points) / 100 * self.registration.usable_kwh / self.registration.efficiency
-
-    def points(self, wall_kwh: float) -> float:
-        return wall_kwh * self.registration.efficiency / self.registration.usable_kwh * 100
+class _Draft(NamedTuple):
+    reason: PlanReason
+    slots: tuple[CostSlot, ...]
+    profile: Profile
+    provisional: bool
 
 
 def observe_registration(planning: PlanningState, message: Registration) -> PlanningState:
@@ -102,17 +80,154 @@ def decide(
     now: datetime,
     spread_seconds_max: int = 600,
 ) -> Schedule | None:
-    """The schedule to publish, or None to keep the one in force (or when the car is not, or no longer, enrolled)."""
-    if planning.registration is None or planning.state is None or planning.registration.consent != "given":
+    """The schedule to publish, or None to keep the one in force (or while the car is not enrolled).
+
+    Whoever publishes it folds it back with `observe_schedule` before the next decision.
+    """
+    registration, state = planning.registration, planning.state
+    if registration is None or state is None or registration.consent != "given":
         return None
-    session = planning.state.session
+    session = state.session
     if session is None or session.ended_at is not None:
-        return _hands_off(planning, PlanReason.UNPLUGGED, now)
-    if planning.state.at_home is False:
-        return _hands_off(planning, PlanReason.AWAY, now)
-    case = _case(planning, planning.registration, planning.state, session, now, spread_seconds_max)
-    slots = combine(price, carbon, now, case.ready_by) if price else ()
-    reason = _reason(case, slots)
-    if _keeps(case, reason, slots):
+        return _hands_off(planning, state, PlanReason.UNPLUGGED, now)
+    if state.at_home is False:
+        return _hands_off(planning, state, PlanReason.AWAY, now)
+    case = _case(planning, registration, state, session, now)
+    horizon = max(case.ready_by, now + case.duration(case.need_kwh))
+    slots = combine(price, carbon, now, horizon) if price else ()
+    reason = reason_for(case, slots)
+    if keeps(case, reason, slots, spread_seconds_max):
         return None
-    return _schedule(case, reason, slots, price, carbon)
+    draft = _Draft(reason, slots, *_profile(case, reason, slots, spread_seconds_max))
+    return _schedule(case, draft, price, carbon)
+
+
+def _case(
+    planning: PlanningState,
+    registration: Registration,
+    state: VehicleState,
+    session: PlugSession,
+    now: datetime,
+) -> Case:
+    preference = planning.preference or Preference(car=planning.car, updated_at=registration.registered_at)
+    known = state.soc_time is not None and state.soc_time >= session.plugged_at
+    in_force = planning.schedule
+    if in_force is not None and in_force.session_id != session.id:
+        in_force = None
+    limit_pct = 100.0 if state.limit_pct is None else state.limit_pct
+    case = Case(
+        registration=registration,
+        preference=preference,
+        state=state,
+        session=session,
+        schedule=in_force,
+        soc_pct=state.soc_pct if known else None,
+        target_pct=min(preference.target_soc_pct, limit_pct),
+        ready_by=ready_by(preference, registration.home_zone, now),
+        now=now,
+    )
+    missed = missed_ready_by(case)
+    return replace(case, ready_by=missed) if missed else case
+
+
+def _profile(
+    case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int
+) -> tuple[Profile, bool]:
+    if reason in {PlanReason.AT_TARGET, PlanReason.PAUSED}:
+        return (), False
+    if reason is PlanReason.CHEAPEST:
+        minimum_kwh = case.wall_kwh(min(case.preference.min_soc_pct, case.target_pct) - (case.soc_pct or 0.0))
+        at_once_kwh = max(minimum_kwh, running_kwh(case))
+        return cheapest(case, slots, case.need_kwh, at_once_kwh, spread_seconds_max)
+    from_now = (case.now, case.now + case.duration(case.need_kwh), case.need_kwh)
+    return ((from_now,) if case.need_kwh > 0 else ()), False
+
+
+def _schedule(case: Case, draft: _Draft, price: Forecast | None, carbon: Forecast | None) -> Schedule:
+    cost, carbon_g = price_of(draft.profile, draft.slots)
+    expected_pct = _expected_pct(case, draft.profile)
+    settled = expected_pct is None or draft.reason is PlanReason.AT_TARGET
+    missing = 0.0 if settled else case.target_pct - (expected_pct or 0.0)
+    shortfall_kwh = missing / 100 * case.registration.usable_kwh if missing > 1e-6 else 0.0
+    old = case.schedule
+    schedule = Schedule(
+        car=case.registration.car,
+        session_id=case.session.id,
+        revision=old.revision + 1 if old else 1,
+        blocks=tuple(Block(start=start, end=end, energy_kwh=kwh) for start, end, kwh in draft.profile),
+        energy_kwh=sum(kwh for _, _, kwh in draft.profile),
+        cost=cost,
+        currency=price.unit.split("/")[0] if price else (old.currency if old else NO_CURRENCY),
+        carbon_g=carbon_g,
+        objective=cost + case.preference.carbon_price_per_tonne * carbon_g * 1e-6,
+        reachable=shortfall_kwh == 0.0,
+        shortfall_kwh=shortfall_kwh,
+        target_soc_pct=case.target_pct,
+        expected_soc_pct=expected_pct,
+        ready_by=case.ready_by,
+        ready_at=_ready_at(case, draft),
+        known_until=draft.slots[-1].end if draft.slots else None,
+        provisional=draft.provisional,
+        reason=draft.reason,
+        sentence="",
+        inputs=_inputs(case, price, carbon),
+    )
+    return schedule.model_copy(
+        update={"sentence": wording.plan_sentence(schedule, case.registration.home_zone)}
+    )
+
+
+def _expected_pct(case: Case, profile: Profile) -> float | None:
+    """State of charge at ready-by if all goes to plan; null while today's is unknown."""
+    if case.soc_pct is None:
+        return None
+    in_time = (kwh * max(0.0, min(1.0, (case.ready_by - a) / (b - a))) for a, b, kwh in profile)
+    expected = case.soc_pct + case.points(sum(in_time))
+    return min(100.0, expected)
+
+
+def _ready_at(case: Case, draft: _Draft) -> datetime | None:
+    """When the target is reached, at the latest; null when nothing leads there."""
+    if draft.profile:
+        return draft.profile[-1][1]
+    return case.now if draft.reason is PlanReason.AT_TARGET else None
+
+
+def _inputs(case: Case, price: Forecast | None, carbon: Forecast | None) -> PlanInputs:
+    return PlanInputs(
+        now=case.now,
+        soc_pct=case.soc_pct,
+        soc_time=case.state.soc_time,
+        price_issued_at=price.issued_at if price else None,
+        carbon_issued_at=carbon.issued_at if carbon else None,
+        preference_updated_at=case.preference.updated_at,
+    )
+
+
+def _hands_off(
+    planning: PlanningState, state: VehicleState, reason: PlanReason, now: datetime
+) -> Schedule | None:
+    """An empty schedule, once; none for a car that never said if it is plugged in: that is not unplugged."""
+    if state.session is None and state.plug is not Plug.UNPLUGGED:
+        return None
+    session_id = state.session.id if state.session else None
+    old = planning.schedule
+    same_session = old is not None and old.session_id == session_id
+    if old is not None and same_session and old.reason is reason:
+        return None
+    return Schedule(
+        car=planning.car,
+        session_id=session_id,
+        revision=old.revision + 1 if old is not None and same_session else 1,
+        blocks=(),
+        energy_kwh=0,
+        cost=0,
+        currency=old.currency if old else NO_CURRENCY,
+        carbon_g=0,
+        objective=0,
+        reachable=True,
+        shortfall_kwh=0,
+        reason=reason,
+        sentence=wording.hands_off_sentence(reason),
+        inputs=PlanInputs(now=now, soc_pct=state.soc_pct, soc_time=state.soc_time),
+    )

@@ -1,6 +1,6 @@
-"""Every sentence a driver reads. Short, in local time of the home, no ids, honest about what is only estimated.
+"""Every sentence a driver reads: short, in local time of the home, no ids, honest about estimates.
 
-The words live in one table, so another language is one more table; the functions below only choose and fill them.
+The words live in one table, so another language is one more table; the functions only choose and fill them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ TEXT: Final[dict[str, str]] = {
     "plan.unreachable": "Charging now. {target} % is out of reach by {by}: about {expected} % then, "
     "{target} % about {done}.",
     "plan.unreachable.short": "Charging now. The target is out of reach by {by}: about {short} kWh short.",
+    "plan.late": "Charging on past {by}: {target} % about {done}.",
     "plan.at_target": "The car has reached {target} %.",
     "plan.boost": "Charging now because you asked for it, done about {done}.",
     "plan.paused": "Smart charging is paused because you asked for it.",
@@ -70,7 +71,7 @@ _AS_PLANNED: Final = {
 
 
 def clock(at: datetime, zone: str, now: datetime, *, about: bool = False) -> str:
-    """Local time of the home, for people: to five minutes if only `about`, with the weekday if not within a day."""
+    """Local time of the home, for people: to five minutes if `about`, with the weekday from a day on."""
     local = at.astimezone(ZoneInfo(zone))
     if about:
         seconds = (local.minute % 5) * 60 + local.second
@@ -99,18 +100,25 @@ def plan_sentence(schedule: Schedule, zone: str) -> str:
     return (TEXT[_plan_text(schedule, now)] + tail).format(**words)
 
 
+def hands_off_sentence(reason: PlanReason) -> str:
+    """Why a car is left alone."""
+    return TEXT[f"plan.{reason.value}"]
+
+
 def _plan_text(schedule: Schedule, now: datetime) -> str:
     if schedule.reason is PlanReason.CHEAPEST:
         if len(schedule.blocks) > 1:
             return "plan.cheapest.parts"
         return "plan.cheapest.now" if schedule.blocks[0].start <= now else "plan.cheapest.later"
+    if schedule.reason is PlanReason.UNREACHABLE and schedule.ready_by and schedule.ready_by <= now:
+        return "plan.late"
     if schedule.reason is PlanReason.UNREACHABLE and schedule.expected_soc_pct is None:
         return "plan.unreachable.short"
     return f"plan.{schedule.reason.value}"
 
 
 def status_sentence(status: DriverStatus, plan: str | None) -> str:
-    """Why the car is (not) charging. `plan` is the sentence of the plan in force, said where it is the answer."""
+    """Why the car is (not) charging. `plan`, the plan's own sentence, is said where it answers that."""
     if status.reason in _AS_PLANNED and plan:
         return plan + _age(status)
     if status.reason is StatusReason.AT_TARGET and not _full(status):
@@ -142,8 +150,9 @@ def _savings(status: DriverStatus) -> str:
 
 def _full(status: DriverStatus) -> bool:
     """Is the target reached as far as we know, rather than the car having stopped by itself?"""
-    known = status.soc_pct is not None and status.target_soc_pct is not None
-    return known and (status.charge is not Charge.COMPLETE or status.soc_pct >= status.target_soc_pct)
+    if status.soc_pct is None or status.target_soc_pct is None:
+        return False
+    return status.charge is not Charge.COMPLETE or status.soc_pct >= status.target_soc_pct
 
 
 def _age(status: DriverStatus) -> str:

@@ -1,0 +1,101 @@
+"""One planning decision with everything resolved: how full, until when, how much energy, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from streams.contracts.preference import Preference
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import PlanReason, Schedule
+from streams.contracts.telemetry import Charge
+from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.planner import CostSlot, PlanRequest, Profile
+
+#: A car that runs off its plan by more than this is planned anew.
+TOLERANCE_POINTS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A plugged-in car at home: the schedule in force in this session, the charge sampled since plug-in."""
+
+    registration: Registration
+    preference: Preference
+    state: VehicleState
+    session: PlugSession
+    schedule: Schedule | None
+    soc_pct: float | None
+    target_pct: float
+    ready_by: datetime
+    now: datetime
+
+    @property
+    def need_kwh(self) -> float:
+        """At the wall, to the target; an unknown state of charge needs as much as an empty car."""
+        return self.wall_kwh(self.target_pct - (self.soc_pct or 0.0))
+
+    @property
+    def margin(self) -> timedelta:
+        return timedelta(minutes=self.preference.margin_minutes)
+
+    @property
+    def same_terms(self) -> bool:
+        """Does the driver still want what the schedule in force was made for?"""
+        old = self.schedule
+        return (
+            old is not None
+            and old.target_soc_pct == self.target_pct
+            and old.inputs.preference_updated_at == self.preference.updated_at
+        )
+
+    def wall_kwh(self, points: float) -> float:
+        return max(0.0, points) / 100 * self.registration.usable_kwh / self.registration.efficiency
+
+    def points(self, wall_kwh: float) -> float:
+        return wall_kwh * self.registration.efficiency / self.registration.usable_kwh * 100
+
+    def duration(self, wall_kwh: float) -> timedelta:
+        return timedelta(hours=wall_kwh / self.registration.power_kw)
+
+    def request(self, slots: tuple[CostSlot, ...], need_kwh: float, min_need_kwh: float) -> PlanRequest:
+        return PlanRequest(
+            now=self.now,
+            ready_by=self.ready_by,
+            slots=slots,
+            need_kwh=need_kwh,
+            min_need_kwh=min_need_kwh,
+            power_kw=self.registration.power_kw,
+            carbon_price_per_tonne=self.preference.carbon_price_per_tonne,
+            charging_now=self.state.charge in {Charge.CHARGING, Charge.STARTING},
+            margin=self.margin,
+        )
+
+
+def reason_for(case: Case, slots: tuple[CostSlot, ...]) -> PlanReason:
+    """Why the car should (not) charge now; the driver's wish first, then what is known."""
+    boost = case.preference.mode == "boost"
+    if case.preference.mode == "paused":
+        return PlanReason.PAUSED
+    if case.soc_pct is None:
+        return PlanReason.BOOST if boost else PlanReason.UNKNOWN_SOC
+    missing = case.target_pct - case.soc_pct
+    if missing <= 0 or (case.state.charge is Charge.COMPLETE and missing <= TOLERANCE_POINTS):
+        return PlanReason.AT_TARGET
+    if boost:
+        return PlanReason.BOOST
+    if case.now + case.duration(case.need_kwh) > case.ready_by:
+        return PlanReason.UNREACHABLE
+    return PlanReason.CHEAPEST if slots else PlanReason.NO_FORECAST
+
+
+def blocks_of(schedule: Schedule, after: datetime) -> Profile:
+    """What the schedule still charges from `after` on."""
+    left = ((max(b.start, after), b) for b in schedule.blocks if b.end > after)
+    return tuple((a, b.end, b.energy_kwh * ((b.end - a) / (b.end - b.start))) for a, b in left)
+
+
+def projected_pct(case: Case, schedule: Schedule, soc_pct: float) -> float:
+    """Where the newest state of charge leads if the schedule is carried out from its sample on."""
+    sampled = case.state.soc_time or case.now
+    return soc_pct + case.points(sum(kwh for _, _, kwh in blocks_of(schedule, sampled)))

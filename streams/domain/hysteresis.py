@@ -1,0 +1,102 @@
+"""Keep the plan that was announced unless something material changed: drivers rely on what they were told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from streams.contracts.schedule import PlanReason, Schedule
+from streams.domain.case import TOLERANCE_POINTS, Case, blocks_of, projected_pct
+from streams.domain.ids import spread_seconds
+from streams.domain.planner import CostSlot, Profile, plan, price_of
+
+#: A saving below this (currency per session) is not worth a new announcement.
+WORTHWHILE: Final = 0.02
+#: After the last block, a car short by more than this is topped up.
+TOP_UP_POINTS: Final = 1.0
+
+_PRICED: Final = {PlanReason.CHEAPEST, PlanReason.UNREACHABLE}
+#: Which schedules may stay in force when the new one would have this reason.
+_MAY_STAY: Final = {
+    PlanReason.BOOST: {PlanReason.BOOST},
+    PlanReason.UNREACHABLE: _PRICED,
+    PlanReason.CHEAPEST: _PRICED,
+    PlanReason.NO_FORECAST: {*_PRICED, PlanReason.NO_FORECAST},
+}
+
+
+def keeps(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int) -> bool:
+    """Does the schedule in force stay, although the newest facts would give one with `reason`?"""
+    old = case.schedule
+    if old is None or not case.same_terms:
+        return False
+    if case.soc_pct is None or reason not in _MAY_STAY:
+        return old.reason is reason
+    if old.reason is PlanReason.AT_TARGET:
+        return reason is not PlanReason.BOOST and case.target_pct - case.soc_pct <= TOLERANCE_POINTS
+    if old.reason not in _MAY_STAY[reason] or _off_course(case, old, case.soc_pct):
+        return False
+    if reason is PlanReason.BOOST:
+        return True
+    return old.ready_by == case.ready_by and _saving(case, reason, slots, spread_seconds_max) <= WORTHWHILE
+
+
+def missed_ready_by(case: Case) -> datetime | None:
+    """The ready-by that passed before the car was full. Late beats another day: it stays the deadline."""
+    old = case.schedule
+    if old is None or old.ready_by is None or old.ready_by > case.now or not case.same_terms:
+        return None
+    if old.reason is PlanReason.AT_TARGET or case.soc_pct is None:
+        return None
+    short = case.target_pct - projected_pct(case, old, case.soc_pct) > TOP_UP_POINTS
+    return old.ready_by if short or blocks_of(old, case.now) else None
+
+
+def running_kwh(case: Case) -> float:
+    """What is left of the cheap block that runs now: it is kept. One that runs for want of facts is not."""
+    if case.schedule is None or case.schedule.reason is not PlanReason.CHEAPEST or not case.same_terms:
+        return 0.0
+    left = blocks_of(case.schedule, case.now)
+    return left[0][2] if left and left[0][0] <= case.now else 0.0
+
+
+def cheapest(
+    case: Case, slots: tuple[CostSlot, ...], need_kwh: float, at_once_kwh: float, spread_seconds_max: int
+) -> tuple[Profile, bool]:
+    """The cheapest blocks, the car's own offset applied, and whether they are provisional.
+
+    The offset keeps a fleet from switching at once. A block that runs from now stays; the others move
+    together, and only if that ends before the margin.
+    """
+    best = plan(case.request(slots, need_kwh, at_once_kwh))
+    spread = spread_seconds(case.registration.car, case.session.id, spread=spread_seconds_max)
+    offset = timedelta(seconds=spread)
+    if best.blocks[-1][1] + offset > case.ready_by - case.margin:
+        return best.blocks, best.provisional
+    moved = (b if b[0] <= case.now else (b[0] + offset, b[1] + offset, b[2]) for b in best.blocks)
+    return tuple(moved), best.provisional
+
+
+def _off_course(case: Case, old: Schedule, soc_pct: float) -> bool:
+    end_pct = projected_pct(case, old, soc_pct)
+    if abs(end_pct - case.target_pct) > TOLERANCE_POINTS:
+        return True
+    return not blocks_of(old, case.now) and case.target_pct - end_pct > TOP_UP_POINTS
+
+
+def _saving(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int) -> float:
+    """What planning anew would save on the energy that the old plan still charges, in currency."""
+    old = case.schedule
+    if old is None or old.reason is not PlanReason.CHEAPEST or reason is not PlanReason.CHEAPEST:
+        return 0.0
+    left = blocks_of(old, case.now)
+    left_kwh = sum(kwh for _, _, kwh in left)
+    if left_kwh <= 0:
+        return 0.0
+    better, _ = cheapest(case, slots, left_kwh, running_kwh(case), spread_seconds_max)
+    return _objective(case, left, slots) - _objective(case, better, slots)
+
+
+def _objective(case: Case, profile: Profile, slots: tuple[CostSlot, ...]) -> float:
+    cost, carbon_g = price_of(profile, slots)
+    return cost + case.preference.carbon_price_per_tonne * carbon_g * 1e-6
