@@ -112,7 +112,7 @@ class VehicleRow(Struct, frozen=True, gc=False):
             _to_utc(self)
 
 
-#: What bad bytes raise: not the JSON of the row, not UTF-8, nested too deeply. No message shows a whole value.
+#: What bad bytes raise: not the JSON of the row, not UTF-8, or nested too deeply.
 BAD_BYTES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 #: Bytes of a telemetry record to a row; raises one of BAD_BYTES.
 decode_telemetry: Callable[[bytes], TelemetryRow] = msgspec.json.Decoder(TelemetryRow).decode

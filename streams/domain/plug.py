@@ -69,7 +69,7 @@ def open_session(reading: TelemetryRow, at: datetime, evidence: Evidence) -> Ses
 def correct(state: VehicleRow, reading: TelemetryRow, at: datetime) -> SessionRow | None:
     """The session after a reading that came late: it may have begun earlier than we knew, nothing else.
 
-    Only what is less than REPLUG before it can belong to it: a replayed reading of an older sessdoes not.
+    Only what is less than REPLUG before it can belong to it: one replayed from an older session does not.
     """
     session = state.session
     if (
