@@ -2,7 +2,8 @@
 
 For the demo and the flow tests. It has no compaction, no topic creation over the wire, no security, and
 forgets everything at stop; so it is refused in production. Topics that were not created up front appear on
-first use with four partitions.
+first use with four partitions. When a member joins or leaves a running group, the group settles for the
+session timeout less one second: give clients of this broker a short one, such as 2 s.
 """
 
 import ctypes

@@ -50,10 +50,10 @@ class LocalKafka:
             return running
         java, jars = java_command(), kafka_jars(HOME / "jars")
         self._directory.mkdir(parents=True, exist_ok=True)
-        port, controller_port = _loopback_ports(self._port)
+        port, controller_port = loopback_ports(self._port)
         data = self._directory / "data"
-        settings = _SETTINGS.read_text().format(port=port, controller_port=controller_port, data=data)
-        self._settings.write_text(settings)
+        settings = server_settings(port=port, controller_port=controller_port, data=str(data))
+        self._settings.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         base = [java, "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN", "-cp", f"{jars}/*"]
         if not (data / "meta.properties").exists():
             self._format(base)
@@ -147,7 +147,19 @@ def status() -> str | None:
     return LocalKafka(HOME).address()
 
 
-def _loopback_ports(wanted: int | None) -> tuple[int, int]:
+def server_settings(*, port: int, controller_port: int, data: str) -> dict[str, str]:
+    """The broker's settings by name, with its ports and data folder filled in."""
+    text = _SETTINGS.read_text().format(port=port, controller_port=controller_port, data=data)
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def loopback_ports(wanted: int | None) -> tuple[int, int]:
+    """Two free ports on 127.0.0.1, the first one `wanted` if given.
+
+    Raises:
+        BrokerError: the wanted port is taken.
+    """
     with ExitStack() as held:
         found = []
         for port in (wanted or 0, 0):

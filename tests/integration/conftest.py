@@ -1,0 +1,5 @@
+"""Every test of this suite gets a real Kafka, or fails saying how to provide one."""
+
+from tests.kafka_chain import kafka
+
+__all__ = ["kafka"]
