@@ -1,0 +1,71 @@
+"""A car as data: what it is, how it behaves, where it will be, and what its driver does at the car itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+
+from oem_connectors.simulator.cloud.battery import Battery
+from streams.contracts.command import Action
+
+
+class Personality(StrEnum):
+    """How a car misbehaves."""
+
+    NORMAL = "normal"
+    IGNORES_STOP = "ignores_stop"  # accepts a stop and goes on charging
+    CANNOT_RESUME = "cannot_resume"  # after a remote stop it needs a new plug-in
+    DEEP_SLEEPER = "deep_sleeper"  # sleeps soon and takes minutes to wake
+    STALE_CACHE = "stale_cache"  # uploads twice an hour, while the cloud pretends to be fresh
+    RANDOM_START = "random_start"  # starts again by itself, at most twice per stay
+    AMBIGUOUS_PLUG = "ambiguous_plug"  # one word for "no cable" and "cable, no current"
+    CLOCK_SKEW = "clock_skew"  # its clock is seven minutes fast
+
+
+FAMILY_CAR = Battery(usable_kwh=60, power_kw=7.4, efficiency=0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A stay with the cable in. Between stays the car is away, without a cable."""
+
+    plug_in: datetime
+    plug_out: datetime
+    soc_at_plug_in: float
+    at_home: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DriverAction:
+    """The driver starts or stops charging at the car itself."""
+
+    at: datetime
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimCar:
+    """One car. Its key is `<account>.<vehicle>`; stays are sorted and do not overlap."""
+
+    account: str
+    vehicle: str
+    stays: Sequence[Stay]
+    model: str = "sim-one"
+    battery: Battery = FAMILY_CAR
+    limit_pct: float = 90.0
+    standby_kw: float = 0.0
+    personality: Personality = Personality.NORMAL
+    driver_actions: Sequence[DriverAction] = ()
+
+    def __post_init__(self) -> None:
+        edges = [edge for stay in self.stays for edge in (stay.plug_in, stay.plug_out)]
+        if any(later <= earlier for earlier, later in pairwise(edges)):
+            raise ValueError(f"the stays of {self.key} must be sorted, not empty and must not overlap")
+
+    @property
+    def key(self) -> str:
+        """The car key."""
+        return f"{self.account}.{self.vehicle}"

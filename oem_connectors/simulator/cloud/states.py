@@ -1,0 +1,53 @@
+"""The words in which a car's truth is told: what it does, how it answers, what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What the car is doing."""
+
+    AWAY = "away"
+    IDLE = "idle"
+    STARTING = "starting"
+    CHARGING = "charging"
+    FULL = "full"
+
+
+class Reply(StrEnum):
+    """How the car takes a command."""
+
+    ACCEPTED = "accepted"
+    ALREADY = "already"
+    ASLEEP = "asleep"
+    NOT_PLUGGED = "not_plugged"
+
+
+class Timer(StrEnum):
+    """What will happen to the car by itself; of two at one instant the upper comes first."""
+
+    LEAVE = "leave"
+    ARRIVE = "arrive"
+    DRIVER = "driver"
+    EFFECT = "effect"
+    FULL = "full"
+    RANDOM = "random"
+    WAKE = "wake"
+    SLEEP = "sleep"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The car's own words at one instant."""
+
+    at: datetime
+    soc_pct: float
+    limit_pct: float
+    mode: Mode
+    at_home: bool
+    power_kw: float
+    odometer_km: float

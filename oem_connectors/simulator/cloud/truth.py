@@ -1,0 +1,253 @@
+"""The true state of one car. It jumps from event to event: when or how often it is asked changes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from oem_connectors.simulator.cloud.car import Personality, SimCar
+from oem_connectors.simulator.cloud.chance import between
+from oem_connectors.simulator.cloud.energy import Energy
+from oem_connectors.simulator.cloud.log import BY_CAR, BY_DRIVER, Cause, Change, Log, Metered, What, Who
+from oem_connectors.simulator.cloud.states import Mode, Reply, Sample, Timer
+from streams.contracts.command import Action
+
+_UPLOAD = timedelta(minutes=30)
+
+
+_ORDER = {timer: place for place, timer in enumerate(Timer)}
+
+
+class Truth:
+    """One car's truth since `born`; every method takes the present and first catches up with it."""
+
+    def __init__(self, car: SimCar, log: Log, seed: int, born: datetime) -> None:
+        self.car, self.limit_pct, self.mode, self.asleep = car, car.limit_pct, Mode.AWAY, False
+        self._log, self._seed, self._stay, self._driver_next = log, seed, -1, 0
+        self._pending: tuple[Action, Cause] | None = None
+        self._jammed, self._random_starts = False, 0
+        soc_pct = car.stays[0].soc_at_plug_in if car.stays else 50.0
+        odometer_km = between(5_000, 60_000, seed, car.key, "odometer")
+        self._energy = Energy(car.battery, car.standby_kw, born, soc_pct, odometer_km)
+        self._last = self._sample(born)
+        self._timers: dict[Timer, datetime] = {}
+        self._plan_arrival()
+        self._plan_driver()
+        if car.personality is Personality.STALE_CACHE:
+            self._timers[Timer.UPLOAD] = born + _UPLOAD * between(0, 1, seed, car.key, "upload")
+
+    def advance(self, now: datetime) -> None:
+        """Live through every event up to and including `now`."""
+        while self._timers:
+            timer = min(self._timers, key=lambda due: (self._timers[due], _ORDER[due]))
+            if self._timers[timer] > now:
+                return
+            self._flow(self._timers[timer])
+            del self._timers[timer]
+            getattr(self, f"_on_{timer.value}")()
+
+    def settle(self, now: datetime) -> None:
+        """Catch up with `now` and put the energy up to it on the meter."""
+        self.advance(now)
+        self._flow(now)
+
+    def sample(self, now: datetime) -> Sample:
+        """What the cloud knows: the present, or the last word of a car that sleeps or rarely uploads."""
+        self.advance(now)
+        stale = self.asleep or self.car.personality is Personality.STALE_CACHE
+        return self._last if stale else self._sample(now)
+
+    def soc_at(self, at: datetime) -> float:
+        """True state of charge at an instant that has been lived through."""
+        return self._energy.soc_at(at)
+
+    def command(self, action: Action, now: datetime, cause: Cause) -> Reply:
+        """Take a command. Its effect, if any, comes some seconds later."""
+        self.advance(now)
+        now = max(now, self._energy.at)
+        if action is Action.WAKE:
+            return self._rouse(now)
+        if self.asleep:
+            return Reply.ASLEEP
+        if self.mode is Mode.AWAY:
+            return Reply.NOT_PLUGGED
+        self._stay_awake(now)
+        if action is self._wanted():
+            return Reply.ALREADY
+        if action is Action.STOP and self.car.personality is Personality.IGNORES_STOP:
+            return Reply.ACCEPTED
+        self._pending = action, cause
+        self._timers[Timer.EFFECT] = now + self._seconds("effect", 5, 45)
+        return Reply.ACCEPTED
+
+    def set_limit(self, limit_pct: float, now: datetime, cause: Cause) -> None:
+        """Change where the car stops by itself. A full car below its new limit goes on."""
+        self.settle(now)
+        self.limit_pct = limit_pct
+        if self.mode is Mode.CHARGING:
+            self._plan_full()
+        elif self.mode is Mode.FULL:
+            self._begin(cause)
+
+    # Events
+
+    def _on_arrive(self) -> None:
+        self._stay += 1
+        self.mode, self._jammed, self._random_starts = Mode.FULL, False, 0
+        self._energy.rest()
+        self._timers[Timer.LEAVE] = self.car.stays[self._stay].plug_out
+        self._note(What.PLUGGED, BY_CAR)
+        self._stay_awake(self._energy.at)
+        self._begin(BY_CAR)
+
+    def _on_leave(self) -> None:
+        for timer in (Timer.EFFECT, Timer.FULL, Timer.RANDOM, Timer.WAKE, Timer.SLEEP):
+            self._timers.pop(timer, None)
+        self.mode, self.asleep, self._pending = Mode.AWAY, False, None
+        self._note(What.UNPLUGGED, BY_DRIVER)
+        self._plan_arrival()
+
+    def _on_driver(self) -> None:
+        action = self.car.driver_actions[self._driver_next].action
+        self._driver_next += 1
+        self._plan_driver()
+        if self.mode is Mode.AWAY:
+            return
+        if self.asleep:
+            self._on_wake()
+        self._switch(action, BY_DRIVER)
+
+    def _on_effect(self) -> None:
+        if self._pending is None:
+            return
+        (action, cause), self._pending = self._pending, None
+        if action is Action.STOP or not self._jammed:
+            self._switch(action, cause)
+
+    def _on_full(self) -> None:
+        self.mode = Mode.FULL
+        self._energy.rest()
+        self._note(What.FULL, BY_CAR)
+        self._stay_awake(self._energy.at)
+
+    def _on_random(self) -> None:
+        self._random_starts += 1
+        if self.asleep:
+            self._on_wake()
+        self._begin(BY_CAR)
+
+    def _on_wake(self) -> None:
+        self.asleep = False
+        self._timers.pop(Timer.WAKE, None)
+        self._last = self._sample(self._energy.at)
+        self._note(What.AWAKE, BY_CAR)
+        self._stay_awake(self._energy.at)
+
+    def _on_sleep(self) -> None:
+        self.asleep = True
+        if self.car.personality is not Personality.STALE_CACHE:
+            self._last = self._sample(self._energy.at)
+        self._note(What.ASLEEP, BY_CAR)
+
+    def _on_upload(self) -> None:
+        self._timers[Timer.UPLOAD] = self._energy.at + _UPLOAD
+        if not self.asleep:
+            self._last = self._sample(self._energy.at)
+
+    # What events are made of
+
+    def _switch(self, action: Action, cause: Cause) -> None:
+        if action is Action.START:
+            self._begin(cause)
+        elif self.mode is Mode.CHARGING:
+            self._halt(cause)
+
+    def _begin(self, cause: Cause) -> None:
+        if self.mode is Mode.CHARGING or self._energy.soc_pct >= self.limit_pct:
+            return
+        self.mode = Mode.CHARGING
+        self._energy.charge()
+        self._timers.pop(Timer.SLEEP, None)
+        self._timers.pop(Timer.RANDOM, None)
+        self._plan_full()
+        self._note(What.STARTED, cause)
+
+    def _halt(self, cause: Cause) -> None:
+        self.mode = Mode.IDLE
+        self._energy.rest()
+        del self._timers[Timer.FULL]
+        self._note(What.STOPPED, cause)
+        self._stay_awake(self._energy.at)
+        if self.car.personality is Personality.CANNOT_RESUME:
+            self._jammed = cause.who is Who.COMMAND
+        if self.car.personality is Personality.RANDOM_START and self._random_starts < 2:
+            self._timers[Timer.RANDOM] = self._energy.at + self._seconds("random", 20 * 60, 60 * 60)
+
+    def _wanted(self) -> Action:
+        """What the car does or is about to do anyway."""
+        if self._pending is not None:
+            return self._pending[0]
+        if self.mode is Mode.FULL:
+            return Action.START if self._energy.soc_pct >= self.limit_pct - 1 else Action.STOP
+        return Action.START if self.mode is Mode.CHARGING else Action.STOP
+
+    def _rouse(self, now: datetime) -> Reply:
+        if not self.asleep:
+            self._stay_awake(now)
+            return Reply.ALREADY
+        if Timer.WAKE in self._timers:
+            return Reply.ALREADY
+        deep = self.car.personality is Personality.DEEP_SLEEPER
+        self._timers[Timer.WAKE] = now + (
+            self._seconds("wake", 240, 720) if deep else self._seconds("wake", 10, 60)
+        )
+        return Reply.ACCEPTED
+
+    def _stay_awake(self, now: datetime) -> None:
+        if self.mode in {Mode.IDLE, Mode.FULL} and not self.asleep:
+            deep = self.car.personality is Personality.DEEP_SLEEPER
+            self._timers[Timer.SLEEP] = now + timedelta(minutes=3 if deep else 20)
+
+    def _plan_arrival(self) -> None:
+        if self._stay + 1 < len(self.car.stays):
+            stay = self.car.stays[self._stay + 1]
+            self._timers[Timer.ARRIVE] = stay.plug_in
+            self._energy.drive(stay.plug_in, stay.soc_at_plug_in)
+        else:
+            self._energy.rest()
+
+    def _plan_driver(self) -> None:
+        if self._driver_next < len(self.car.driver_actions):
+            self._timers[Timer.DRIVER] = self.car.driver_actions[self._driver_next].at
+
+    def _plan_full(self) -> None:
+        self._timers[Timer.FULL] = self._energy.full_at(max(self.limit_pct, self._energy.soc_pct))
+
+    def _flow(self, to: datetime) -> None:
+        """Let time pass to the next event, or to the present; never back."""
+        if to < self._energy.at:
+            return
+        full = self.mode is Mode.CHARGING and self._timers.get(Timer.FULL) == to
+        for start, end, energy_kwh in self._energy.settle(
+            to, max(self.limit_pct, self._energy.soc_pct) if full else None
+        ):
+            self._log.metered.append(Metered(start, end, energy_kwh, self.car.key, self._stay))
+
+    def _sample(self, at: datetime) -> Sample:
+        at = max(at, self._energy.at)
+        starting = self.mode is Mode.IDLE and self._pending is not None and self._pending[0] is Action.START
+        return Sample(
+            at=at,
+            soc_pct=self._energy.soc_at(at),
+            limit_pct=self.limit_pct,
+            mode=Mode.STARTING if starting else self.mode,
+            at_home=self.mode is not Mode.AWAY and self.car.stays[self._stay].at_home,
+            power_kw=self._energy.power_kw(at),
+            odometer_km=self._energy.odometer_at(at),
+        )
+
+    def _note(self, what: What, cause: Cause) -> None:
+        energy = self._energy
+        self._log.changes.append(Change(energy.at, self.car.key, self._stay, what, cause, energy.soc_pct))
+
+    def _seconds(self, what: str, low: float, high: float) -> timedelta:
+        return timedelta(seconds=round(between(low, high, self._seed, self.car.key, what)))

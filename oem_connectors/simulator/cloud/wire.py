@@ -1,0 +1,44 @@
+"""The cloud's own words: a sample as the JSON that the connector has to understand."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from oem_connectors.simulator.cloud.car import Personality, SimCar
+from oem_connectors.simulator.cloud.states import Mode, Sample
+
+_MODES = {
+    Mode.AWAY: "IDLE",
+    Mode.IDLE: "IDLE",
+    Mode.STARTING: "PREPARING",
+    Mode.CHARGING: "ACTIVE",
+    Mode.FULL: "FULL",
+}
+_KM_PER_KWH = 5.6
+_FAST = timedelta(minutes=7)
+
+
+def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
+    """The body of the state endpoint. Percents are cut to whole numbers, as cars do."""
+    skew = _FAST if car.personality is Personality.CLOCK_SKEW else timedelta(0)
+    body = {
+        "battery": {
+            "percent": int(sample.soc_pct),
+            "limit": int(sample.limit_pct),
+            "range_km": round(sample.soc_pct / 100 * car.battery.usable_kwh * _KM_PER_KWH),
+        },
+        "cable": _cable(car, sample),
+        "charger": {"mode": _MODES[sample.mode], "kw": round(sample.power_kw, 2)},
+        "odometer_km": int(sample.odometer_km),
+        "at_home": sample.at_home,
+        "sampled_at": (sample.at + skew).isoformat(),
+        "synced_at": synced_at.isoformat(),
+    }
+    return json.dumps(body).encode()
+
+
+def _cable(car: SimCar, sample: Sample) -> str:
+    if car.personality is Personality.AMBIGUOUS_PLUG and sample.mode in {Mode.AWAY, Mode.IDLE, Mode.FULL}:
+        return "NOT_READY"
+    return "OUT" if sample.mode is Mode.AWAY else "LOCKED"
