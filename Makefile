@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test check test-kafka up down bench lock clean
+.PHONY: help setup setup-dev demo test format check test-kafka up down bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,18 @@ setup-dev: $(VENV)/.dev ## The same plus the tools for tests and checks
 demo: setup ## The whole system on this machine; options: make demo ARGS="--vehicles 50 --once"
 	@$(BIN)/d2ev demo $(ARGS)
 
-test: setup-dev ## Checks and every suite that can run here; the last lines name any that could not
-	@$(BIN)/python tests/run_suites.py --with-checks $(ARGS)
+test: setup-dev ## Checks and every suite that can run here (or SUITE="unit flow"); ends by naming the others
+	@$(BIN)/python -m tests.run_suites $(if $(SUITE),--only $(SUITE))
+
+format: setup-dev ## Write the agreed code style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
 check: setup-dev ## Style, types and import directions
-	@$(BIN)/python tests/run_suites.py --only checks
+	@$(BIN)/python -m tests.run_suites --only checks
 
 test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none can be had
-	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python tests/run_suites.py --only integration faults
+	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python -m tests.run_suites --only integration faults
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
 	@$(BIN)/python -m deploy.brokers up $(ARGS)
@@ -68,7 +72,7 @@ clean: ## Remove everything that can be made again (asks a running local Kafka t
 	@$(if $(UV),$(UV) venv --quiet --python "$(PYTHON)" $*,$(PYTHON) -m venv $*) || { rm -rf $*; \
 		echo "Cannot make a virtualenv with $(PYTHON). On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 
-$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+$(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
 	@echo "Installing D2EV into $(VENV) …"
 	@$(call install,$(VENV),requirements/runtime.txt)
 	@$(install_self)

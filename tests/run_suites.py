@@ -1,0 +1,115 @@
+"""Runs the checks and every suite that can run on this machine; the last lines say what ran and what did not.
+
+`python -m tests.run_suites [--only SUITE ...]`. A suite that cannot run is named with the reason and the
+command that runs it; with D2EV_REQUIRE_KAFKA=1 that is an error.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kafka_chain import why_none as why_no_kafka
+
+TESTS = Path(__file__).parent
+
+
+def why_no_browser() -> str | None:
+    """Why the pages cannot be looked at here, in one line, or None when chromium is installed."""
+    if shutil.which("chromium"):
+        return None
+    return "no chromium (Debian: apt-get install chromium)"
+
+
+def always() -> None:
+    """Nothing is needed beyond `make setup-dev`."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One folder of tests (or the checks), and what it needs from the machine."""
+
+    name: str
+    obstacle: Callable[[], str | None] = always
+
+    def commands(self) -> list[list[str]]:
+        if self.name == "checks":
+            scripts = Path(sys.executable).parent
+            return [
+                [str(scripts / "ruff"), "check", "."],
+                [str(scripts / "ruff"), "format", "--check", "."],
+                [str(scripts / "mypy")],
+                [str(scripts / "lint-imports")],
+            ]
+        return [[sys.executable, "-m", "pytest", "-q", str(TESTS / self.name)]]
+
+    def exists(self) -> bool:
+        return self.name == "checks" or any((TESTS / self.name).glob("**/test_*.py"))
+
+
+SUITES = (
+    Suite("checks"),
+    Suite("unit"),
+    Suite("conformance"),
+    Suite("architecture"),
+    Suite("flow"),
+    Suite("browser", why_no_browser),
+    Suite("integration", why_no_kafka),
+    Suite("faults", why_no_kafka),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one suite: `passed`, `FAILED` or `not run`, with a word on it."""
+
+    name: str
+    result: str
+    remark: str
+
+
+def run(suite: Suite) -> Outcome:
+    """Run one suite in processes of its own, its output passing through."""
+    obstacle = suite.obstacle()
+    if obstacle is not None:
+        return Outcome(suite.name, "not run", f"{obstacle}; then: make test SUITE={suite.name}")
+    print(f"\n=== {suite.name} ===", flush=True)
+    began = time.monotonic()
+    # Every command runs even after a failure: one round shows all that is wrong.
+    failed = [command for command in suite.commands() if subprocess.run(command, check=False).returncode]
+    remark = f"{time.monotonic() - began:.0f} s"
+    if failed:
+        return Outcome(suite.name, "FAILED", f"{remark}; again: make test SUITE={suite.name}")
+    return Outcome(suite.name, "passed", remark)
+
+
+def report(outcomes: Sequence[Outcome]) -> int:
+    """Print one line per suite and the sum; the exit code."""
+    print("\n=== suites ===")
+    for outcome in outcomes:
+        print(f"{outcome.name:<13}{outcome.result:<9}{outcome.remark}")
+    count = {result: sum(o.result == result for o in outcomes) for result in ("passed", "FAILED", "not run")}
+    if count["not run"]:
+        print(f"not run: {', '.join(o.name for o in outcomes if o.result == 'not run')}")
+    print(f"suites: {count['passed']} passed, {count['FAILED']} failed")
+    incomplete = count["not run"] and os.environ.get("D2EV_REQUIRE_KAFKA") == "1"
+    return 1 if count["FAILED"] or incomplete or not count["passed"] else 0
+
+
+def main() -> int:
+    """Run the chosen suites in order; 0 when all that ran passed and nothing required was left out."""
+    names = [suite.name for suite in SUITES]
+    parser = argparse.ArgumentParser(prog="python -m tests.run_suites", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="SUITE")
+    arguments = parser.parse_args()
+    chosen = [suite for suite in SUITES if suite.name in arguments.only and suite.exists()]
+    return report([run(suite) for suite in chosen])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
