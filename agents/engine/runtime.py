@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
 from agents.engine.jobs import Jobs
@@ -23,7 +23,10 @@ from agents.metrics import Metrics
 from agents.sealing import Sealer
 from streams import serde
 from streams.contracts.dead_letter import DeadLetter
-from streams.topics import BY_NAME, DEAD_LETTER
+from streams.topics import BY_NAME, DEAD_LETTER, TICK
+from tables.table import Table
+
+V = TypeVar("V")
 
 #: Calls to OEMs and push services that one lane has under way at once.
 JOBS_AT_ONCE = 16
@@ -43,17 +46,21 @@ class Runtime:
         self,
         stages: tuple[Stage, ...],
         bound: Mapping[str, Any],
+        partitions: int,
         writer: LogWriter,
         sealer: Sealer,
         metrics: Metrics,
         crash: Callable[[BaseException], None],
     ) -> None:
         self.bound = bound
+        self.partitions = partitions
         self.writer = writer
         self.sealer = sealer
         self.metrics = metrics
         self.crash = crash
         self.epoch: Callable[[], int] = lambda: 0
+        #: Told the time of every tick as it is read.
+        self.on_tick: Callable[[datetime], None] = lambda at: None
         #: The stage that reports an undecodable record of a topic: the first that reads it.
         self.reporter = {topic.name: stage.name for stage in reversed(stages) for topic in stage.reads}
         self._lanes: dict[tuple[str, int], StageLane] = {}
@@ -113,6 +120,10 @@ class StageLane:
         await self.jobs.drop()
         self._task.cancel()
 
+    def get(self, table: Table[V], key: str) -> V | None:
+        """The row of `key` as last made durable."""
+        return self._rows.get(table, key)
+
     async def commit(self, change: Callable[[Work], None]) -> None:
         """Apply the result of a job. Raises Revoked when the partition has gone."""
         async with self._turn:
@@ -147,6 +158,9 @@ class StageLane:
             self._restored = True
         decoded = self._decoded(chunk)
         good = [item for item in decoded if isinstance(item, Record)]
+        if chunk.topic == TICK.name:
+            for record in good:
+                self._runtime.on_tick(record.value.at)
         reports = self._runtime.reporter[chunk.topic] == self._stage.name
         dead = [self._letter(item.raw, item.cause) for item in decoded if isinstance(item, Refused)] if reports else []
         work = self._step(good, dead)
@@ -219,13 +233,16 @@ class StageLane:
         shared: dict[str, tuple[tuple[str, bytes], ...]] = {}
         outputs = []
         prefix = None if chunk is None else f"{self._stage.name}-{chunk.topic}-{chunk.partition}-{chunk.first}-"
-        for index, (topic, key, message) in enumerate(effects.sends):
+        for index, (topic, key, message, everywhere) in enumerate(effects.sends):
             value = None if message is None else serde.encode(message)
             common = shared.get(topic.name)
             if common is None:
                 common = shared[topic.name] = serde.headers(topic.name, self._stage.name, self.memory.clock)
             ce_id = f"{prefix}{index}".encode() if prefix else blake2b(value or key.encode(), digest_size=12).hexdigest().encode()
-            outputs.append(Outgoing(topic.name, self.partition, key.encode(), value, (*common, ("ce_id", ce_id))))
+            targets = range(self._runtime.partitions) if everywhere else (self.partition,)
+            outputs += [
+                Outgoing(topic.name, target, key.encode(), value, (*common, ("ce_id", ce_id))) for target in targets
+            ]
         for letter in effects.dead:
             ce_id = f"{letter.topic}-{letter.partition}-{letter.offset}".encode()
             common = serde.headers(DEAD_LETTER.name, self._stage.name, letter.at)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from streams.contracts.dead_letter import DeadLetter
 from streams.topics import Topic
-from tables import Table
+from tables.table import Table
 
 V = TypeVar("V")
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Job(NamedTuple):
 class Effects(NamedTuple):
     """What a step wants done. Nothing of it has happened yet."""
 
-    sends: list[tuple[Topic, str, Any]]
+    sends: list[tuple[Topic, str, Any, bool]]
     puts: dict[tuple[str, str], Any]
     jobs: list[Job]
     dead: list[DeadLetter]
@@ -64,6 +64,9 @@ class Lane(Protocol):
     """One (stage, partition) as its jobs see it: the place to commit their results."""
 
     partition: int
+
+    def get(self, table: Table[V], key: str) -> V | None:
+        """The row of `key` as last made durable."""
 
     async def commit(self, change: Callable[[Work], None]) -> None:
         """Apply `change` as if it were a chunk of its own: durable when this returns.
@@ -201,7 +204,12 @@ class Work:
     def send(self, topic: Topic, key: str, message: Any) -> None:
         """Write a message to the same partition of `topic`; None is a tombstone."""
         self._marks += 1
-        self.effects.sends.append((topic, key, message))
+        self.effects.sends.append((topic, key, message, False))
+
+    def broadcast(self, topic: Topic, key: str, message: Any) -> None:
+        """Write a message to every partition of `topic`."""
+        self._marks += 1
+        self.effects.sends.append((topic, key, message, True))
 
     def spawn(self, serial: str, run: Callable[[Lane], Awaitable[None]]) -> None:
         """Do `run` off the partition once this chunk is durable."""

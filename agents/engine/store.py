@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from rocksdict import WriteBatch
 
 from agents.engine.log import Outgoing
-from tables import Table
+from tables.table import Table
 
 V = TypeVar("V")
 MAX_DECODED = 200_000

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from faust.events import Event
-from faust.transport import TRANSPORTS
+from faust.transport import drivers
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
 
@@ -171,7 +171,7 @@ class Transport(stock.Transport):
 
 def register() -> None:
     """Make `d2ev://host:port` a broker address that Faust understands."""
-    TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
+    drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
 
 
 def frontiers(consumer: Any) -> Mapping[TP, int]:

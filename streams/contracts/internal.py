@@ -8,10 +8,11 @@ from streams.contracts.base import Contract, Instant
 
 
 class TickPhase(StrEnum):
-    """The three beats of the control loop, in this order: read the cars, act on them, tell the drivers."""
+    """The beats of the control loop, in this order: read the cars, act, check what became of it, tell the drivers."""
 
     READ = "read"
     ACT = "act"
+    CHECK = "check"
     TELL = "tell"
 
 

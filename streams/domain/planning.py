@@ -173,7 +173,7 @@ def _schedule(case: Case, draft: _Draft, price: Forecast | None, carbon: Forecas
         inputs=_inputs(case, price, carbon),
     )
     return schedule.model_copy(
-        update={"sentence": wording.plan_sentence(schedule, case.registration.home_zone)}
+        update={"sentence": wording.plan_sentence(schedule, case.registration.home_zone, case.now)}
     )
 
 

@@ -21,7 +21,9 @@ TEXT: Final[dict[str, str]] = {
     "day_time": "{day} {time}",
     "plan.cheapest.later": "Charging starts about {start}, done about {done}.",
     "plan.cheapest.now": "Charging now, done about {done}.",
+    "plan.cheapest.now_and_later": "Charging now, with a break for dearer hours; done about {done}.",
     "plan.cheapest.parts": "Charging in {parts} parts from about {start}, done about {done}.",
+    "plan.cheapest.over": "The planned charging is over.",
     "plan.provisional": " Prices are known until {known}, so this may change.",
     "plan.unreachable": "Charging now. {target} % is out of reach by {by}: about {expected} % then, "
     "{target} % about {done}.",
@@ -38,14 +40,15 @@ TEXT: Final[dict[str, str]] = {
     "status.unplugged": "Not plugged in.",
     "status.unknown": "The car has not reported whether it is plugged in.",
     "status.planning": "Plugged in. The plan is being made.",
-    "status.starting": "Asking the car to start charging.",
-    "status.stopping": "Asking the car to wait for cheaper energy.",
+    "status.starting": "Asking the car to start charging. ",
+    "status.stopping": "Asking the car to wait. ",
+    "status.no_power": "The socket gives no power. Please check the cable and the fuse.",
+    "status.fault": "The car reports a charging fault. Please check the car.",
     "status.charging_by_driver": "Charging because it was started at the car; it is left to charge.",
     "status.cannot_control": "The car does not follow our commands. Please check its charging yourself.",
     "status.link_lost": "The link to the car is lost. Please link it again; it charges unmanaged until then.",
     "status.at_target": "Charged to {target} %.",
     "status.complete": "The car has finished charging.",
-    "status.soc": " It was at {soc} % at {at}.",
     "status.heard": " Last heard from the car at {at}.",
     "plugged_in.title": "Plugged in",
     "plan_moved.title": "New charging time",
@@ -57,7 +60,9 @@ TEXT: Final[dict[str, str]] = {
     "done.saved": "Saved about {saved} {currency} and {carbon} kg CO2 against charging at once.",
     "done.money": "Saved about {saved} {currency} against charging at once.",
     "done.carbon": "Saved about {carbon} kg CO2 against charging at once.",
-    "done.plain": "Nothing was saved against charging at once this time.",
+    "done.even": "It cost as much as charging at once.",
+    "done.more": "It cost about {saved} {currency} more than charging at once.",
+    "done.unknown": "Its cost is not known.",
     "boosted.title": "Charging now",
 }
 
@@ -83,21 +88,21 @@ def clock(at: datetime, zone: str, now: datetime, *, about: bool = False) -> str
     return TEXT["day_time"].format(day=day, time=f"{local:%H:%M}")
 
 
-def plan_sentence(schedule: Schedule, zone: str) -> str:
-    """The plan in one or two sentences, as seen at the moment it was made."""
-    now = schedule.inputs.now
+def plan_sentence(schedule: Schedule, zone: str, now: datetime) -> str:
+    """The plan in one or two sentences, as seen at `now`."""
+    left = [block for block in schedule.blocks if block.end > now]
     words = {
         "target": _percent(schedule.target_soc_pct),
         "expected": _percent(schedule.expected_soc_pct),
         "short": f"{schedule.shortfall_kwh:.1f}",
-        "parts": str(len(schedule.blocks)),
-        "start": clock(schedule.blocks[0].start, zone, now, about=True) if schedule.blocks else "",
+        "parts": str(len(left)),
+        "start": clock(left[0].start, zone, now, about=True) if left else "",
         "done": clock(schedule.ready_at, zone, now, about=True) if schedule.ready_at else "",
         "by": clock(schedule.ready_by, zone, now) if schedule.ready_by else "",
         "known": clock(schedule.known_until, zone, now) if schedule.known_until else "",
     }
     tail = TEXT["plan.provisional"] if schedule.provisional and words["known"] else ""
-    return (TEXT[_plan_text(schedule, now)] + tail).format(**words)
+    return (TEXT[_plan_text(schedule, len(left), now)] + tail).format(**words)
 
 
 def hands_off_sentence(reason: PlanReason) -> str:
@@ -105,11 +110,13 @@ def hands_off_sentence(reason: PlanReason) -> str:
     return TEXT[f"plan.{reason.value}"]
 
 
-def _plan_text(schedule: Schedule, now: datetime) -> str:
+def _plan_text(schedule: Schedule, parts: int, now: datetime) -> str:
     if schedule.reason is PlanReason.CHEAPEST:
-        if len(schedule.blocks) > 1:
-            return "plan.cheapest.parts"
-        return "plan.cheapest.now" if schedule.blocks[0].start <= now else "plan.cheapest.later"
+        if parts == 0:
+            return "plan.cheapest.over"
+        if schedule.blocks[-parts].start <= now:
+            return "plan.cheapest.now" if parts == 1 else "plan.cheapest.now_and_later"
+        return "plan.cheapest.later" if parts == 1 else "plan.cheapest.parts"
     if schedule.reason is PlanReason.UNREACHABLE and schedule.ready_by and schedule.ready_by <= now:
         return "plan.late"
     if schedule.reason is PlanReason.UNREACHABLE and schedule.expected_soc_pct is None:
@@ -117,14 +124,21 @@ def _plan_text(schedule: Schedule, now: datetime) -> str:
     return f"plan.{schedule.reason.value}"
 
 
-def status_sentence(status: DriverStatus, plan: str | None) -> str:
+def status_sentence(status: DriverStatus, plan: str) -> str:
     """Why the car is (not) charging. `plan`, the plan's own sentence, is said where it answers that."""
-    if status.reason in _AS_PLANNED and plan:
-        return plan + _age(status)
+    return _status_text(status, plan).strip() + _age(status)
+
+
+def _status_text(status: DriverStatus, plan: str) -> str:
+    if status.reason in _AS_PLANNED:
+        return plan
     if status.reason is StatusReason.AT_TARGET and not _full(status):
-        return TEXT["status.complete"] + _age(status)
-    text = TEXT.get(f"status.{status.reason.value}", TEXT["status.unknown"])
-    return text.format(target=_percent(status.target_soc_pct)) + _age(status)
+        return TEXT["status.complete"]
+    if status.reason is StatusReason.CANNOT_CONTROL and status.charge in {Charge.NO_POWER, Charge.FAULT}:
+        return TEXT[f"status.{status.charge.value}"]
+    asking = status.reason in {StatusReason.STARTING, StatusReason.STOPPING}
+    text = TEXT[f"status.{status.reason.value}"].format(target=_percent(status.target_soc_pct))
+    return text + plan if asking else text
 
 
 def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
@@ -140,12 +154,13 @@ def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
 
 
 def _savings(status: DriverStatus) -> str:
-    money = f"{status.saved:.2f}" if status.saved is not None else "0.00"
-    carbon = f"{status.saved_carbon_g / 1000:.1f}" if status.saved_carbon_g is not None else "0.0"
-    gained = (float(money) > 0, float(carbon) > 0)
-    names = {(True, True): "done.saved", (True, False): "done.money", (False, True): "done.carbon"}
-    text = TEXT[names.get(gained, "done.plain")]
-    return text.format(saved=money, currency=status.currency or "", carbon=carbon)
+    if status.saved is None and status.saved_carbon_g is None:
+        return TEXT["done.unknown"]
+    money, carbon = round(status.saved or 0.0, 2), round((status.saved_carbon_g or 0.0) / 1000, 1)
+    names = {(True, True): "saved", (True, False): "money", (False, True): "carbon"}
+    name = "more" if money < 0 else names.get((money > 0, carbon > 0), "even")
+    words = {"saved": f"{abs(money):.2f}", "currency": status.currency or "", "carbon": f"{carbon:.1f}"}
+    return TEXT[f"done.{name}"].format(**words)
 
 
 def _full(status: DriverStatus) -> bool:

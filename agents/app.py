@@ -1,0 +1,76 @@
+"""Composition root: settings in, worker out. PIPELINE lists the stages in flow order; nobody may import this but deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+
+from agents import (
+    accounts,
+    commands,
+    confirmation,
+    dispatch,
+    driver_status,
+    forecasts,
+    notifications,
+    planning,
+    plug_events,
+    polling,
+    settlement,
+    vehicle_state,
+)
+from agents.cars import Cars
+from agents.clock import Clock, LogClock, SystemClock
+from agents.engine.stage import Stage
+from agents.metrics import Metrics
+from agents.push import LogPush
+from agents.sealing import Sealer
+from agents.settings import Settings
+from agents.worker import Worker
+from oem_connectors import registry
+from oem_connectors.http import OemClient, make_http
+from streams.domain.polling import PollPolicy
+from streams.domain.reconcile import ControlPolicy
+
+#: How long telemetry may take to show what a command did.
+CONFIRM_WINDOW = timedelta(minutes=10)
+
+
+def pipeline(settings: Settings, cars: Callable[[], Cars], clock: Clock, metrics: Metrics, sealer: Sealer) -> tuple[Stage, ...]:
+    """Every stage, in flow order: from a registration to the push on the driver's phone."""
+    return (
+        accounts.stage(sealer),
+        polling.stage(cars, PollPolicy(grid=settings.poll_grid)),
+        vehicle_state.STAGE,
+        plug_events.stage(metrics),
+        forecasts.STAGE,
+        planning.stage(settings.edge_spread_seconds),
+        dispatch.stage(ControlPolicy()),
+        commands.stage(cars, clock, metrics),
+        confirmation.stage(CONFIRM_WINDOW),
+        settlement.STAGE,
+        driver_status.STAGE,
+        notifications.stage(LogPush(), clock, metrics),
+    )
+
+
+def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
+    """A worker that runs the whole pipeline."""
+    metrics = Metrics()
+    clock: Clock = SystemClock() if settings.clock == "system" else LogClock()
+    sealer = Sealer(settings.seal_key_bytes())
+    client = http or make_http()
+    clients = {
+        name: OemClient(connector, settings.oem_urls.get(name, connector.base_url), client)
+        for name, connector in registry.load().items()
+    }
+    cars: Cars
+    stages = pipeline(settings, lambda: cars, clock, metrics, sealer)
+    worker = Worker(settings, stages, clock, metrics, sealer)
+    custody = stages[0]
+    cars = Cars(clients, lambda partition: worker.runtime.lane(custody, partition), sealer, clock, metrics)
+    worker.on_finish(cars.forget)
+    worker.on_stop(client.aclose)
+    return worker

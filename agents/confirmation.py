@@ -1,0 +1,62 @@
+"""commands and vehicle states -> what became of each command: confirmed by telemetry, contradicted, or unobservable."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agents.engine.stage import DAWN, Record, Stage, Work
+from streams.contracts.command import FINAL, CommandEvent
+from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.vehicle import VehicleState
+from streams.domain.confirm import judge
+from streams.topics import COMMAND, TICK, VEHICLE
+from tables import IN_FLIGHT
+from tables.rows import InFlightRow
+
+
+def stage(window: timedelta) -> Stage:
+    """The stage, waiting `window` for fresh telemetry before it calls a command ignored or unobservable."""
+
+    def step(work: Work) -> None:
+        for record in work:
+            if isinstance(record.value, Tick):
+                if record.value.phase is TickPhase.CHECK:
+                    for car in work.due.pop(work.now):
+                        _check(work, car, window)
+            elif record.value is not None:
+                _note(work, record)
+
+    return Stage(
+        "confirmation", reads=(COMMAND, VEHICLE, TICK), writes=(COMMAND,), tables=(IN_FLIGHT,), step=step,
+        restore=_restore,
+    )
+
+
+def _note(work: Work, record: Record) -> None:
+    row = work.get(IN_FLIGHT, record.key) or InFlightRow()
+    message = record.value
+    if isinstance(message, CommandEvent):
+        known = row.command
+        if known is not None and (known.decided_at > message.decided_at or (known.id == message.id and known.phase in FINAL)):
+            return
+        work.put(IN_FLIGHT, record.key, row.model_copy(update={"command": message}))
+    elif isinstance(message, VehicleState):
+        work.put(IN_FLIGHT, record.key, row.model_copy(update={"state": message}))
+    work.due.set(record.key, DAWN)
+
+
+def _check(work: Work, car: str, window: timedelta) -> None:
+    row = work.get(IN_FLIGHT, car)
+    if row is None or row.command is None or row.command.phase in FINAL:
+        return
+    verdict = judge(row.command, row.state, work.now, window)
+    if verdict is not None:
+        work.put(IN_FLIGHT, car, row.model_copy(update={"command": verdict}))
+        work.send(COMMAND, car, verdict)
+    else:
+        work.due.set(car, max(row.command.at + window, work.now) + timedelta(seconds=1))
+
+
+def _restore(work: Work) -> None:
+    for car, _ in work.items(IN_FLIGHT):
+        work.due.set(car, DAWN)

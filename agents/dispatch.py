@@ -1,0 +1,82 @@
+"""schedules and vehicle states -> command intents: on every beat, desired against observed, at most one action a car."""
+
+from __future__ import annotations
+
+from agents.engine.stage import DAWN, Record, Stage, Work
+from agents.observe import observer
+from streams.contracts.command import CommandEvent
+from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.preference import Preference
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import Schedule
+from streams.contracts.vehicle import VehicleState
+from streams.domain.reconcile import (
+    ControlPolicy,
+    ControlState,
+    observe_command,
+    observe_preference,
+    observe_registration,
+    observe_schedule,
+    observe_state,
+    reconcile,
+)
+from streams.topics import COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, TICK, VEHICLE
+from tables import CONTROL
+
+_observe = observer(
+    {
+        Registration: observe_registration,
+        Preference: observe_preference,
+        VehicleState: observe_state,
+        Schedule: observe_schedule,
+        CommandEvent: observe_command,
+    }
+)
+
+
+def stage(policy: ControlPolicy) -> Stage:
+    """The stage, commanding within `policy`."""
+
+    def step(work: Work) -> None:
+        for record in work:
+            if isinstance(record.value, Tick):
+                if record.value.phase is TickPhase.ACT:
+                    for car in work.due.pop(work.now):
+                        _act(work, car, policy)
+            else:
+                _note(work, record)
+
+    reads = (REGISTRATION, PREFERENCE, VEHICLE, SCHEDULE, COMMAND, TICK)
+    return Stage("dispatch", reads=reads, writes=(COMMAND,), tables=(CONTROL,), step=step, restore=_restore)
+
+
+def _note(work: Work, record: Record) -> None:
+    """Remember the message and look at the car on the next beat."""
+    if record.value is None:
+        if record.topic == REGISTRATION.name:
+            work.delete(CONTROL, record.key)
+            work.due.set(record.key, None)
+        return
+    known = work.get(CONTROL, record.key) or ControlState(car=record.key)
+    control = _observe(known, record.value)
+    if control is not known:
+        work.put(CONTROL, record.key, control)
+        work.due.set(record.key, DAWN)
+
+
+def _act(work: Work, car: str, policy: ControlPolicy) -> None:
+    control = work.get(CONTROL, car)
+    if control is None:
+        return
+    decision = reconcile(control, work.now, policy)
+    if decision.command is not None:
+        work.send(COMMAND, car, decision.command)
+    if decision.control != control:
+        work.put(CONTROL, car, decision.control)
+    work.due.set(car, decision.next_at)
+
+
+def _restore(work: Work) -> None:
+    """After a take-over every car is looked at once: reconciling asks for nothing that is already so."""
+    for car, _ in work.items(CONTROL):
+        work.due.set(car, DAWN)

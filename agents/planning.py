@@ -1,0 +1,76 @@
+"""vehicle state, wishes and forecasts -> schedules: the plan in force for every car, published when it changes."""
+
+from __future__ import annotations
+
+from agents.engine.stage import Record, Stage, Work
+from agents.observe import observer
+from streams.contracts.forecast import Forecast, ForecastKind
+from streams.contracts.preference import Preference
+from streams.contracts.registration import Registration
+from streams.contracts.vehicle import VehicleState
+from streams.domain.forecasts import forecast_key, merge
+from streams.domain.planning import (
+    PlanningState,
+    decide,
+    observe_preference,
+    observe_registration,
+    observe_schedule,
+    observe_state,
+)
+from streams.topics import PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, VEHICLE
+from tables import CURVES, PLANS
+
+
+def stage(edge_spread_seconds: int) -> Stage:
+    """The stage, shifting slot edges by up to `edge_spread_seconds`, per car and session."""
+
+    def step(work: Work) -> None:
+        for record in work:
+            if isinstance(record.value, Forecast):
+                _new_vintage(work, record.value)
+            elif record.value is None:
+                _forget(work, record)
+            else:
+                known = work.get(PLANS, record.key) or PlanningState(car=record.key)
+                _plan(work, record.key, known, _observe(known, record.value))
+
+    def _new_vintage(work: Work, vintage: Forecast) -> None:
+        key = forecast_key(vintage)
+        known = work.get(CURVES, key)
+        curve = merge(known, vintage)
+        if curve == known:
+            return
+        work.put(CURVES, key, curve)
+        is_price = vintage.kind is ForecastKind.PRICE
+        for car, before in work.items(PLANS):
+            planning = work.get(PLANS, car) or before
+            enrolled = planning.registration
+            if enrolled is not None and vintage.key == (enrolled.tariff if is_price else enrolled.region):
+                _plan(work, car, planning, planning)
+
+    def _plan(work: Work, car: str, before: PlanningState, planning: PlanningState) -> None:
+        enrolled = planning.registration
+        if enrolled is not None:
+            price = work.get(CURVES, f"price:{enrolled.tariff}")
+            carbon = work.get(CURVES, f"carbon:{enrolled.region}")
+            schedule = decide(planning, price, carbon, work.now, edge_spread_seconds)
+            if schedule is not None:
+                planning = observe_schedule(planning, schedule)
+                work.send(SCHEDULE, car, schedule)
+        if planning is not before:
+            work.put(PLANS, car, planning)
+
+    reads = (REGISTRATION, PREFERENCE, VEHICLE, REPLAN)
+    return Stage("planning", reads=reads, writes=(SCHEDULE,), tables=(PLANS, CURVES), step=step)
+
+
+_observe = observer(
+    {Registration: observe_registration, Preference: observe_preference, VehicleState: observe_state}
+)
+
+
+def _forget(work: Work, record: Record) -> None:
+    """A tombstone of the registration erases the car; of anything else, it says nothing here."""
+    if record.topic == REGISTRATION.name and work.get(PLANS, record.key) is not None:
+        work.delete(PLANS, record.key)
+        work.send(SCHEDULE, record.key, None)

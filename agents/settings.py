@@ -1,0 +1,94 @@
+"""One typed settings object, read once from D2EV_* variables. An unknown name or a bad value stops the start, in one line."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "D2EV_"
+#: Read by the test suites, not by the product.
+FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_", "D2EV_KAFKA_")
+
+
+class BadSettings(ValueError):
+    """The settings cannot be used; the message says which, and how to mend it."""
+
+
+class Settings(BaseSettings):
+    """How a D2EV process runs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    env: Literal["demo", "development", "production"] = Field("development", description="production refuses shortcuts")
+    bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap address, host:port")
+    app_id: str = Field("d2ev", pattern=r"^[a-z0-9-]+$", description="consumer group and prefix of the changelogs")
+    partitions: int = Field(6, ge=1, le=1000, description="partitions of every topic; the same for all")
+    replication: int = Field(1, ge=1, le=9, description="replicas of every topic; production needs 3")
+    data_dir: Path = Field(Path("data"), description="where the tables live on this machine")
+    health_port: int = Field(8099, ge=0, le=65535, description="health and metrics; 0 picks a free port")
+    clock: Literal["system", "log"] = Field("system", description="log: time moves only with ticks from outside")
+    fetch_wait_ms: int = Field(200, ge=1, le=5000, description="how long an idle broker holds a fetch open")
+    commit_interval_seconds: float = Field(1.0, gt=0, le=60)
+    session_timeout_seconds: float = Field(10.0, ge=2, le=300, description="a silent worker loses its partitions")
+    standby_replicas: int = Field(0, ge=0, le=3, description="warm copies of every table on other workers")
+    seal_key: SecretStr | None = Field(None, description="base64 of 32 random bytes; required in production")
+    oem_urls: dict[str, str] = Field(default_factory=dict, description='base URLs by OEM, JSON: {"simulator": "http://…"}')
+    poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
+    edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit():
+            raise ValueError("give host:port")
+        return value
+
+    @property
+    def poll_grid(self) -> timedelta:
+        return timedelta(seconds=self.poll_grid_seconds)
+
+    def seal_key_bytes(self) -> bytes:
+        """The seal key. Outside production an absent key is derived from the app id, so that a demo needs none."""
+        if self.seal_key is None:
+            return blake2b(f"development seal key of {self.app_id}".encode(), digest_size=32).digest()
+        return b64decode(self.seal_key.get_secret_value())
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Settings from the environment. Raises BadSettings with one line naming the setting and the remedy."""
+    names = os.environ if environ is None else environ
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(names):
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not name.startswith(FOREIGN):
+            raise BadSettings(f"{name}: no such setting; `d2ev doctor` lists them")
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+        raise BadSettings(f"{where}: {first['msg']}") from None
+    _refuse_shortcuts(settings)
+    return settings
+
+
+def _refuse_shortcuts(settings: Settings) -> None:
+    if settings.env != "production":
+        return
+    problems = {
+        "D2EV_REPLICATION": settings.replication < 3 and "production needs 3 replicas",
+        "D2EV_SEAL_KEY": settings.seal_key is None and "production needs a seal key (base64 of 32 random bytes)",
+        "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
+    }
+    for name, problem in problems.items():
+        if problem:
+            raise BadSettings(f"{name}: {problem}")

@@ -1,0 +1,121 @@
+"""One worker process: Faust, the lanes, the ticker and the health endpoints, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from agents import bind
+from agents.clock import Clock, LogClock, run_ticker
+from agents.engine.log import LogWriter
+from agents.engine.runtime import Runtime
+from agents.engine.stage import Stage
+from agents.engine.transport import frontiers
+from agents.metrics import Metrics
+from agents.sealing import Sealer
+from agents.settings import Settings
+from streams.topics import TICK
+
+LOG = structlog.get_logger("d2ev")
+
+
+class Worker:
+    """Runs `stages` until stopped or until something makes going on unsafe."""
+
+    def __init__(
+        self, settings: Settings, stages: tuple[Stage, ...], clock: Clock, metrics: Metrics, sealer: Sealer
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.app = bind.faust_app(settings)
+        self.writer = LogWriter(settings.bootstrap)
+        self.failure: BaseException | None = None
+        self.failed = asyncio.Event()
+        self._clock = clock
+        self._ticker: asyncio.Task[None] | None = None
+        bound: dict[str, Any] = {
+            table.name: bind.bind_table(self.app, table, settings.partitions)
+            for stage in stages for table in stage.tables
+        }
+        bound["consumer"] = lambda: self.app.consumer
+        self.runtime = Runtime(stages, bound, settings.partitions, self.writer, sealer, metrics, self.crash)
+        self.runtime.epoch = lambda: self.app.consumer.epoch
+        self.app.finish_lanes = self._finish_assignment
+        self._forgetters: list[Callable[[], None]] = []
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        if isinstance(clock, LogClock):
+            self.runtime.on_tick = clock.seen
+        bind.bind_stages(self.app, stages, self.runtime)
+
+    def crash(self, error: BaseException) -> None:
+        """Stop: something happened after which nothing may be committed."""
+        if self.failure is None:
+            self.failure = error
+            LOG.error("worker stops", error=f"{type(error).__name__}: {error}")
+            self.failed.set()
+
+    def on_finish(self, forget: Callable[[], None]) -> None:
+        """Call `forget` whenever an assignment ends."""
+        self._forgetters.append(forget)
+
+    def on_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Await `close` when the worker has stopped."""
+        self._closers.append(close)
+
+    async def _finish_assignment(self) -> None:
+        await self.runtime.finish()
+        for forget in self._forgetters:
+            forget()
+
+    async def start(self) -> None:
+        await self.writer.start()
+        await self.app.start()
+        if self.settings.clock == "system":
+            self._ticker = asyncio.create_task(run_ticker(self.writer, self._clock, self.owned))
+            self._ticker.add_done_callback(self._ticker_ended)
+
+    def _ticker_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crash(error)
+
+    async def stop(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self.app.stop()
+        await self.runtime.finish()
+        await self.writer.stop()
+        for close in self._closers:
+            await close()
+
+    def owned(self) -> list[int]:
+        """The partitions this worker owns and serves now."""
+        if self.app.rebalancing or not self.ready():
+            return []
+        return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == TICK.name)
+
+    def ready(self) -> bool:
+        """Tables restored and streams flowing."""
+        return bool(
+            self.app._consumer is not None and self.app.consumer.flow_active and not self.app.in_recovery
+            and not self.app.rebalancing and self.app.tables.actives_ready
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What operators and the demo's clock need to know: positions, work in hand, ledger."""
+        due: datetime | None = self.runtime.next_due()
+        positions = frontiers(self.app.consumer) if self.app._consumer is not None else {}
+        return {
+            "ready": self.ready() and self.failure is None,
+            "failure": None if self.failure is None else type(self.failure).__name__,
+            "partitions": self.owned(),
+            "positions": {f"{tp.topic}/{tp.partition}": offset for tp, offset in positions.items()},
+            "in_flight": self.runtime.in_flight(),
+            "next_due": None if due is None else due.isoformat(),
+            "ledger": self.metrics.ledger(),
+        }
+
+

@@ -1,0 +1,83 @@
+"""Rows that are neither a published message nor the state of a rule: custody of grants, outbox, what was last seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from streams.contracts.account import Link
+from streams.contracts.command import CommandEvent
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import Schedule
+from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.settle import OpenSession
+from streams.domain.status import StatusState
+
+
+class Row(BaseModel):
+    """Frozen; errors never show the content."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class AccountRow(Row):
+    """Custody of one OEM account's grant. The refresh token is sealed and changes with every use."""
+
+    account: str
+    oem: str
+    sealed_token: str | None
+    #: Fingerprints of the grants registrations brought: one that was ever used is never used again.
+    origins: tuple[str, ...] = ()
+    rotations: int = 0
+    refreshing_since: datetime | None = None
+    link: Link = Link.LINKED
+    since: datetime
+
+
+class PollRow(Row):
+    """A car to read."""
+
+    registration: Registration
+
+
+class AnnouncedRow(Row):
+    """The plug session as last announced."""
+
+    session: PlugSession | None
+
+
+class OutboxRow(Row):
+    """The last command of a car, as far as its sending has come."""
+
+    registration: Registration | None = None
+    command: CommandEvent | None = None
+
+
+class InFlightRow(Row):
+    """A command that awaits proof, beside the newest state of its car."""
+
+    command: CommandEvent | None = None
+    state: VehicleState | None = None
+
+
+class VintageRow(Row):
+    """The newest vintage seen of a curve."""
+
+    issued_at: datetime
+
+
+class SettlingRow(Row):
+    """A session being metered, with what it is metered by."""
+
+    registration: Registration | None = None
+    schedule: Schedule | None = None
+    open: OpenSession | None = None
+    settled_revision: int = 0
+
+
+class StatusRow(Row):
+    """What a driver's read model is made of, and the version last told."""
+
+    state: StatusState
+    told: str | None = None
