@@ -47,7 +47,7 @@ TEXT: Final[dict[str, str]] = {
     "status.charging_by_driver": "Charging because it was started at the car; it is left to charge.",
     "status.cannot_control": "The car does not follow our commands. Please check its charging yourself.",
     "status.link_lost": "The link to the car is lost. Please link it again; it charges unmanaged until then.",
-    "status.at_target": "Charged to {target} %.",
+    "status.at_target": "Charged to {soc} %.",
     "status.complete": "The car has finished charging.",
     "status.heard": " Last heard from the car at {at}.",
     "plugged_in.title": "Plugged in",
@@ -132,13 +132,20 @@ def status_sentence(status: DriverStatus, plan: str) -> str:
 def _status_text(status: DriverStatus, plan: str) -> str:
     if status.reason in _AS_PLANNED:
         return plan
-    if status.reason is StatusReason.AT_TARGET and not _full(status):
-        return TEXT["status.complete"]
+    if status.reason is StatusReason.AT_TARGET:
+        return _reached_text(status, plan)
     if status.reason is StatusReason.CANNOT_CONTROL and status.charge in {Charge.NO_POWER, Charge.FAULT}:
         return TEXT[f"status.{status.charge.value}"]
     asking = status.reason in {StatusReason.STARTING, StatusReason.STOPPING}
-    text = TEXT[f"status.{status.reason.value}"].format(target=_percent(status.target_soc_pct))
+    text = TEXT[f"status.{status.reason.value}"]
     return text + plan if asking else text
+
+
+def _reached_text(status: DriverStatus, plan: str) -> str:
+    """At the target as far as the car told; otherwise only that it stopped, or that the plan is done."""
+    if status.soc_pct is not None and status.soc_pct >= (status.target_soc_pct or 0.0):
+        return TEXT["status.at_target"].format(soc=_percent(status.soc_pct))
+    return TEXT["status.complete"] if status.charge is Charge.COMPLETE else plan
 
 
 def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
@@ -161,13 +168,6 @@ def _savings(status: DriverStatus) -> str:
     name = "more" if money < 0 else names.get((money > 0, carbon > 0), "even")
     words = {"saved": f"{abs(money):.2f}", "currency": status.currency or "", "carbon": f"{carbon:.1f}"}
     return TEXT[f"done.{name}"].format(**words)
-
-
-def _full(status: DriverStatus) -> bool:
-    """Is the target reached as far as we know, rather than the car having stopped by itself?"""
-    if status.soc_pct is None or status.target_soc_pct is None:
-        return False
-    return status.charge is not Charge.COMPLETE or status.soc_pct >= status.target_soc_pct
 
 
 def _age(status: DriverStatus) -> str:

@@ -1,0 +1,56 @@
+"""The same energy charged at once, by a timer, or with perfect foresight: what a saving is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from streams.domain.planner import CostSlot, PlanRequest, Profile, plan
+from streams.domain.ready import local_instant
+
+
+def unmanaged(energy_kwh: float, power_kw: float, start: datetime, end: datetime) -> Profile:
+    """Everything from plug-in at the car's power; faster than that only if it had to fit before `end`."""
+    if energy_kwh <= 0 or end <= start:
+        return ()
+    return ((start, min(end, start + timedelta(hours=energy_kwh / power_kw)), energy_kwh),)
+
+
+def timer(  # noqa: PLR0917 - one flat public signature
+    energy_kwh: float, power_kw: float, start: datetime, end: datetime, zone: str, at: time = time(0, 30)
+) -> Profile:
+    """Everything from the first local `at` in [start, end); earlier only if it would not fit before `end`."""
+    home = ZoneInfo(zone)
+    day = start.astimezone(home).date()
+    while (begin := local_instant(day, at, home)) < start:
+        day += timedelta(days=1)
+    latest = end - timedelta(hours=energy_kwh / power_kw)
+    return unmanaged(energy_kwh, power_kw, max(start, min(begin, latest)), end)
+
+
+def oracle(  # noqa: PLR0917 - one flat public signature
+    energy_kwh: float,
+    power_kw: float,
+    start: datetime,
+    end: datetime,
+    slots: Sequence[CostSlot],
+    carbon_price: float,
+) -> Profile:
+    """The cheapest way within [start, end], knowing every price. `carbon_price` in currency per tonne."""
+    if energy_kwh > power_kw * ((end - start) / timedelta(hours=1)):
+        return unmanaged(energy_kwh, power_kw, start, end)
+    best = plan(
+        PlanRequest(
+            now=start,
+            ready_by=end,
+            slots=tuple(slots),
+            need_kwh=energy_kwh,
+            min_need_kwh=0,
+            power_kw=power_kw,
+            carbon_price_per_tonne=carbon_price,
+            charging_now=False,
+            margin=timedelta(0),
+        )
+    )
+    return best.blocks

@@ -1,0 +1,176 @@
+"""A plug session while it lasts: how much energy went in when, by telemetry alone, and what was promised."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import PlanReason, Schedule
+from streams.contracts.telemetry import Charge
+from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.planner import Profile
+
+#: Touching readings inside one grid step become one: no tariff has shorter slots to tell them apart by.
+_STEP_S: Final = 300
+_NO_PROMISE: Final = {PlanReason.UNKNOWN_SOC, PlanReason.UNPLUGGED, PlanReason.AWAY}
+
+
+class _Fold(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Promised(_Fold):
+    """What the driver was told: this full by then, or not."""
+
+    ready_by: datetime
+    target_pct: float
+    reachable: bool
+    expected_pct: float | None
+    paused: bool
+    carbon_price_per_tonne: float
+    currency: str
+
+
+class OpenSession(_Fold):
+    """One session being metered. `energy`: (start, end, wall kWh), sorted, disjoint; `track`: (at, soc_pct).
+
+    `first` is the first promise on the terms in force (a new target or ready-by is a new promise), `latest`
+    the last one made before its ready-by passed.
+    """
+
+    car: str
+    session: PlugSession
+    usable_kwh: float
+    power_kw: float
+    efficiency: float
+    home_zone: str
+    energy: Profile = ()
+    track: tuple[tuple[datetime, float], ...] = ()
+    high_pct: float | None = None
+    charging: bool = False
+    read_at: datetime | None = None
+    read_kw: float | None = None
+    first: Promised | None = None
+    latest: Promised | None = None
+
+
+def meter(
+    opened: OpenSession | None, state: VehicleState, registration: Registration, schedule: Schedule | None
+) -> OpenSession | None:
+    """Fold one more state. Idempotent; a new session starts anew; None until the car is first plugged in."""
+    if state.session is None:
+        return opened
+    if opened is None or opened.session.id != state.session.id:
+        opened = OpenSession(
+            car=state.car,
+            session=state.session,
+            usable_kwh=registration.usable_kwh,
+            power_kw=registration.power_kw,
+            efficiency=registration.efficiency,
+            home_zone=registration.home_zone,
+        )
+    elif state.session.revision >= opened.session.revision:
+        opened = opened.model_copy(update={"session": state.session})
+    return _promise(_read(opened, state), schedule)
+
+
+def soc_at(opened: OpenSession, at: datetime) -> float | None:
+    """State of charge at an instant, by interpolation; after the last sample, that sample."""
+    track = opened.track
+    if not track or at < track[0][0]:
+        return None
+    for (before, low), (after, high) in pairwise(track):
+        if before <= at < after:
+            return low + (high - low) * ((at - before) / (after - before))
+    return track[-1][1]
+
+
+def _read(opened: OpenSession, state: VehicleState) -> OpenSession:
+    """Energy since the last reading: from the state of charge, or from power where a car tells none."""
+    ended_at = opened.session.ended_at
+    if ended_at is not None and state.car_time > ended_at:
+        return opened
+    if opened.read_at is not None and state.car_time <= opened.read_at:
+        return opened
+    charging = state.charge is Charge.CHARGING
+    update: dict[str, object] = {"read_at": state.car_time, "read_kw": state.power_kw, "charging": charging}
+    sampled = state.soc_time
+    if state.soc_pct is not None and sampled is not None and sampled >= opened.session.plugged_at:
+        if not opened.track or sampled > opened.track[-1][0]:
+            update["energy"] = _add(opened.energy, _risen(opened, sampled, state.soc_pct, charging=charging))
+            update["track"] = _extend(opened.track, (sampled, state.soc_pct))
+            update["high_pct"] = max(state.soc_pct, opened.high_pct or 0.0)
+    elif not opened.track and opened.charging and opened.read_at and opened.read_kw and opened.read_kw > 0:
+        hours = (state.car_time - opened.read_at) / timedelta(hours=1)
+        update["energy"] = _add(opened.energy, (opened.read_at, state.car_time, opened.read_kw * hours))
+    return opened.model_copy(update=update)
+
+
+def _risen(
+    opened: OpenSession, at: datetime, soc_pct: float, *, charging: bool
+) -> tuple[datetime, datetime, float] | None:
+    """The energy behind a new high, placed where the car was charging: whole percents arrive late."""
+    if opened.high_pct is None or soc_pct <= opened.high_pct:
+        return None
+    energy_kwh = (soc_pct - opened.high_pct) / 100 * opened.usable_kwh / opened.efficiency
+    length = timedelta(hours=energy_kwh / opened.power_kw)
+    before = opened.track[-1][0]
+    free_from = opened.energy[-1][1] if opened.energy else opened.session.plugged_at
+    if opened.charging and not charging:
+        return (before, min(at, before + length), energy_kwh)
+    earliest = max(free_from, at - length)
+    return (earliest if earliest < at else before, at, energy_kwh)
+
+
+def _add(energy: Profile, new: tuple[datetime, datetime, float] | None) -> Profile:
+    if new is None:
+        return energy
+    if energy and energy[-1][1] == new[0] and _step(energy[-1][0]) == _step(new[0]):
+        return (*energy[:-1], (energy[-1][0], new[1], energy[-1][2] + new[2]))
+    return (*energy, new)
+
+
+def _step(at: datetime) -> int:
+    return int(at.timestamp()) // _STEP_S
+
+
+def _extend(
+    track: tuple[tuple[datetime, float], ...], sample: tuple[datetime, float]
+) -> tuple[tuple[datetime, float], ...]:
+    """A level that lasts is two samples, its first and its last."""
+    if len(track) > 1 and track[-1][1] == track[-2][1] == sample[1]:
+        return (*track[:-1], sample)
+    return (*track, sample)
+
+
+def _promise(opened: OpenSession, schedule: Schedule | None) -> OpenSession:
+    if schedule is None or schedule.session_id != opened.session.id or schedule.reason in _NO_PROMISE:
+        return opened
+    if schedule.ready_by is None or schedule.target_soc_pct is None:
+        return opened
+    if opened.latest is not None and schedule.inputs.now >= opened.latest.ready_by:
+        return opened
+    made = Promised(
+        ready_by=schedule.ready_by,
+        target_pct=schedule.target_soc_pct,
+        reachable=schedule.reachable,
+        expected_pct=schedule.expected_soc_pct,
+        paused=schedule.reason is PlanReason.PAUSED,
+        carbon_price_per_tonne=_carbon_price(schedule),
+        currency=schedule.currency,
+    )
+    first = opened.first
+    if first is None or (first.ready_by, first.target_pct) != (made.ready_by, made.target_pct):
+        first = made
+    return opened.model_copy(update={"first": first, "latest": made})
+
+
+def _carbon_price(schedule: Schedule) -> float:
+    """The carbon price that the schedule was made with, read back from its objective."""
+    if schedule.carbon_g <= 0:
+        return 0.0
+    return max(0.0, round((schedule.objective - schedule.cost) / schedule.carbon_g * 1e6, 6))

@@ -1,0 +1,210 @@
+"""The driver's read model: plugged in? charging? ready when? and why. Derived from facts, never commanded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from streams.contracts.account import AccountState, Link
+from streams.contracts.command import Action, CommandEvent, CommandPhase
+from streams.contracts.driver_status import DriverStatus, StatusReason
+from streams.contracts.preference import Preference
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import PlanReason, Schedule
+from streams.contracts.session import SessionSettled
+from streams.contracts.telemetry import Charge, Plug
+from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain import wording
+from streams.domain.ids import stable_id
+
+_LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
+_FLOWING: Final = {Charge.CHARGING, Charge.STARTING}
+_BROKEN: Final = {Charge.NO_POWER, Charge.FAULT}
+
+
+class StatusState(BaseModel):
+    """What the driver's status is made from: the newest of each message about one car."""
+
+    model_config = ConfigDict(frozen=True)
+
+    car: str
+    registration: Registration | None = None
+    preference: Preference | None = None
+    state: VehicleState | None = None
+    schedule: Schedule | None = None
+    command: CommandEvent | None = None
+    gave_up_session: str | None = None
+    settled: SessionSettled | None = None
+    account: AccountState | None = None
+
+
+def observe_registration(s: StatusState, message: Registration) -> StatusState:
+    """The registration, unless a newer one is known."""
+    stale = s.registration is not None and s.registration.registered_at > message.registered_at
+    return s if stale else s.model_copy(update={"registration": message})
+
+
+def observe_preference(s: StatusState, message: Preference) -> StatusState:
+    """The preference, unless a newer one is known."""
+    stale = s.preference is not None and s.preference.updated_at > message.updated_at
+    return s if stale else s.model_copy(update={"preference": message})
+
+
+def observe_state(s: StatusState, message: VehicleState) -> StatusState:
+    """The car's state, unless a newer one is known."""
+    stale = s.state is not None and s.state.received_time > message.received_time
+    return s if stale else s.model_copy(update={"state": message})
+
+
+def observe_schedule(s: StatusState, message: Schedule) -> StatusState:
+    """The schedule in force, unless it is older than the known one."""
+    stale = s.schedule is not None and s.schedule.inputs.now > message.inputs.now
+    return s if stale else s.model_copy(update={"schedule": message})
+
+
+def observe_command(s: StatusState, message: CommandEvent) -> StatusState:
+    """The last start or stop; a wake only prepares one and tells the driver nothing."""
+    stale = s.command is not None and s.command.at > message.at
+    return s if stale or message.action is Action.WAKE else s.model_copy(update={"command": message})
+
+
+def observe_gave_up(s: StatusState, session_id: str | None) -> StatusState:
+    """The session in which control was given up; None when the car follows again."""
+    return s.model_copy(update={"gave_up_session": session_id})
+
+
+def observe_settled(s: StatusState, message: SessionSettled) -> StatusState:
+    """The last settled session."""
+    stale = s.settled is not None and s.settled.ended_at > message.ended_at
+    return s if stale else s.model_copy(update={"settled": message})
+
+
+def observe_account(s: StatusState, message: AccountState) -> StatusState:
+    """The link to the OEM account."""
+    stale = s.account is not None and s.account.since > message.since
+    return s if stale else s.model_copy(update={"account": message})
+
+
+def status(s: StatusState, now: datetime) -> DriverStatus | None:
+    """The driver's status at `now`; None while the car is not enrolled."""
+    if s.registration is None or s.registration.consent != "given":
+        return None
+    zone = s.registration.home_zone
+    schedule = _in_force(s)
+    bare = _bare(s, s.registration, schedule, now)
+    plan = wording.plan_sentence(schedule, zone, now) if schedule else ""
+    told = bare.model_copy(update={"sentence": wording.status_sentence(bare, plan)})
+    content = told.model_dump_json(exclude={"at", "version"})
+    return told.model_copy(update={"version": stable_id(content)})
+
+
+def _bare(
+    s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime
+) -> DriverStatus:
+    state, session, settled = s.state, _live(s), s.settled
+    cost, carbon_g = (settled.cost, settled.carbon_g) if settled else (None, None)
+    return DriverStatus(
+        car=s.car,
+        driver=registration.driver,
+        reason=_reason(s, schedule, now),
+        sentence="",
+        plug=state.plug if state else Plug.UNKNOWN,
+        charge=state.charge if state else Charge.UNKNOWN,
+        soc_pct=state.soc_pct if state else None,
+        soc_time=state.soc_time if state else None,
+        at_home=state.at_home if state else None,
+        session_id=session.id if session else None,
+        plan_revision=schedule.revision if schedule else None,
+        next_start=_next_start(schedule, now),
+        ready_at=schedule.ready_at if schedule else None,
+        ready_by=schedule.ready_by if schedule else None,
+        target_soc_pct=_target_pct(s, schedule),
+        expected_soc_pct=schedule.expected_soc_pct if schedule else None,
+        shortfall_kwh=schedule.shortfall_kwh if schedule else 0.0,
+        home_zone=registration.home_zone,
+        link=s.account.link if s.account else Link.LINKED,
+        saved=cost.unmanaged - cost.managed if cost else None,
+        saved_carbon_g=carbon_g.unmanaged - carbon_g.managed if carbon_g else None,
+        currency=settled.currency if settled else None,
+        settled_session_id=settled.session_id if settled else None,
+        version="",
+        at=now,
+    )
+
+
+def _live(s: StatusState) -> PlugSession | None:
+    session = s.state.session if s.state else None
+    return session if session and session.ended_at is None else None
+
+
+def _in_force(s: StatusState) -> Schedule | None:
+    session = _live(s)
+    mine = session is not None and s.schedule is not None and s.schedule.session_id == session.id
+    return s.schedule if mine and s.schedule and s.schedule.reason is not PlanReason.UNPLUGGED else None
+
+
+def _next_start(schedule: Schedule | None, now: datetime) -> datetime | None:
+    starts = (block.start for block in schedule.blocks if block.start > now) if schedule else iter(())
+    return next(starts, None)
+
+
+def _target_pct(s: StatusState, schedule: Schedule | None) -> float | None:
+    if schedule and schedule.target_soc_pct is not None:
+        return schedule.target_soc_pct
+    return s.preference.target_soc_pct if s.preference else None
+
+
+def _reason(s: StatusState, schedule: Schedule | None, now: datetime) -> StatusReason:
+    """The first that applies: can we see the car, may we act, does it obey, what is the plan."""
+    session, state = _live(s), s.state
+    if s.account is not None and s.account.link in _LOST:
+        return StatusReason.LINK_LOST
+    if state is None or session is None:
+        return _without_session(state)
+    if state.at_home is False:
+        return StatusReason.AWAY
+    if s.gave_up_session == session.id or state.charge in _BROKEN:
+        return StatusReason.CANNOT_CONTROL
+    if schedule is None or schedule.reason is PlanReason.AWAY:
+        return StatusReason.PLANNING
+    command = s.command if s.command and s.command.session_id == session.id else None
+    return _by_plan(schedule, state.charge, command, now)
+
+
+def _without_session(state: VehicleState | None) -> StatusReason:
+    if state is None or state.plug is Plug.UNKNOWN:
+        return StatusReason.UNKNOWN
+    return StatusReason.UNPLUGGED if state.plug is Plug.UNPLUGGED else StatusReason.PLANNING
+
+
+def _by_plan(schedule: Schedule, charge: Charge, command: CommandEvent | None, now: datetime) -> StatusReason:
+    flowing = charge in _FLOWING
+    if schedule.reason is PlanReason.PAUSED:
+        return StatusReason.PAUSED
+    if charge is Charge.COMPLETE or (schedule.reason is PlanReason.AT_TARGET and not flowing):
+        return StatusReason.AT_TARGET
+    if schedule.reason is PlanReason.UNREACHABLE:
+        return StatusReason.CANNOT_BE_READY
+    if any(block.start <= now < block.end for block in schedule.blocks):
+        return _in_block(schedule, flowing=flowing)
+    if flowing:
+        return _outside(command)
+    left = any(block.end > now for block in schedule.blocks)
+    return StatusReason.WAITING_FOR_CHEAP if left else StatusReason.AT_TARGET
+
+
+def _in_block(schedule: Schedule, *, flowing: bool) -> StatusReason:
+    if not flowing:
+        return StatusReason.STARTING
+    boost = schedule.reason is PlanReason.BOOST
+    return StatusReason.CHARGING_BOOST if boost else StatusReason.CHARGING_AS_PLANNED
+
+
+def _outside(command: CommandEvent | None) -> StatusReason:
+    """Charging when the plan says wait: after a stop that worked it was the driver, else a stop is near."""
+    stopped = (
+        command is not None and command.action is Action.STOP and command.phase is CommandPhase.CONFIRMED
+    )
+    return StatusReason.CHARGING_BY_DRIVER if stopped else StatusReason.STOPPING
