@@ -1,0 +1,171 @@
+"""What a plugged-in car at home should be doing now, and since when: charge, rest, or be left alone.
+
+When we cannot know, the answer is charge or leave alone. Rest needs a plan that can still be met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from streams.contracts.registration import Registration
+from streams.contracts.schedule import Block, PlanReason, Schedule
+from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.control import ON, ControlState, soc_in_session
+
+_NOT_FOR_A_PLUGGED_CAR: Final = frozenset({PlanReason.PAUSED, PlanReason.AWAY, PlanReason.UNPLUGGED})
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPolicy:
+    """How patient and how careful control is."""
+
+    #: A command is never sent later than this after the decision.
+    command_ttl: timedelta = timedelta(minutes=5)
+    #: Telemetry has this long to show the effect of a command.
+    confirm_window: timedelta = timedelta(minutes=3)
+    #: Commands without effect towards one goal before we give up and tell the driver.
+    max_attempts: int = 4
+    #: Pause after the first of them; doubles with each.
+    backoff: timedelta = timedelta(minutes=1)
+    #: Time between two switches of ours, unless the promise is at stake.
+    min_dwell: timedelta = timedelta(minutes=15)
+    #: A car is only stopped while this much time is left before its last safe start.
+    release_margin: timedelta = timedelta(minutes=15)
+    #: The last safe start allows for charging this much slower than expected.
+    reserve: float = 1.1
+    #: A car whose last sample is older is not stopped.
+    max_state_age: timedelta = timedelta(minutes=30)
+    #: How long a new session waits for a plan before it simply charges.
+    plan_grace: timedelta = timedelta(minutes=10)
+    #: How long a planned start waits for a state of charge sampled since the plug-in.
+    soc_grace: timedelta = timedelta(minutes=10)
+    #: Charging that begins or ends by itself this soon after the plug-in is no wish of the driver.
+    plug_in_blip: timedelta = timedelta(minutes=10)
+
+
+class Want(NamedTuple):
+    """`charge`: True, False (rest) or None (leave alone); `since` when; `urgent`: the promise is at stake."""
+
+    charge: bool | None
+    reason: str
+    since: datetime
+    urgent: bool = False
+
+
+class Situation(NamedTuple):
+    """A plugged-in car of ours, now."""
+
+    control: ControlState
+    registration: Registration
+    state: VehicleState
+    session: PlugSession
+    now: datetime
+    policy: ControlPolicy
+
+
+def desired(case: Situation) -> Want:
+    """What the car should be doing."""
+    preference = case.control.preference
+    if case.registration.consent != "given":
+        return _leave(case, "no_consent")
+    if preference is not None and preference.mode == "paused":
+        return _leave(case, "paused")
+    if preference is not None and preference.mode == "boost":
+        return Want(True, "boost", max(preference.updated_at, case.session.plugged_at), urgent=True)
+    plan = usable_plan(case.control, case.session)
+    if plan is None:
+        return _without_plan(case)
+    return _at_target(case, plan) or _by_plan(case, plan)
+
+
+def usable_plan(control: ControlState, session: PlugSession) -> Schedule | None:
+    """The plan in force, if it was made for this session and says something about a plugged-in car."""
+    plan = control.schedule
+    if plan is None or plan.session_id != session.id or plan.reason in _NOT_FOR_A_PLUGGED_CAR:
+        return None
+    return plan if plan.blocks or plan.reason is PlanReason.AT_TARGET else None
+
+
+def plan_due(case: Situation) -> datetime:
+    """When we stop waiting for a plan."""
+    control = case.control
+    asked = [case.session.seen_at]
+    if control.preference is not None:
+        asked.append(control.preference.updated_at)
+    if control.schedule is not None:
+        asked.append(control.schedule.inputs.now)
+    return max(asked) + case.policy.plan_grace
+
+
+def last_safe_start(case: Situation, plan: Schedule) -> datetime | None:
+    """The latest instant to begin charging without a break and still be ready; None without a deadline."""
+    if plan.ready_by is None:
+        return None
+    registration, soc_pct = case.registration, soc_in_session(case.control, case.session)
+    need_kwh = sum(_remaining_kwh(block, case.now) for block in plan.blocks)
+    if soc_pct is not None and plan.target_soc_pct is not None:
+        missing_kwh = (plan.target_soc_pct - soc_pct) / 100 * registration.usable_kwh
+        need_kwh = max(need_kwh, missing_kwh / registration.efficiency)
+    return plan.ready_by - timedelta(hours=need_kwh / registration.power_kw * case.policy.reserve)
+
+
+def block_at(plan: Schedule, now: datetime) -> Block | None:
+    """The block that is running."""
+    return next((block for block in plan.blocks if block.start <= now < block.end), None)
+
+
+def next_block(plan: Schedule, now: datetime) -> Block | None:
+    """The first block that has not begun."""
+    later = (block for block in plan.blocks if block.start > now)
+    return min(later, key=lambda block: block.start, default=None)
+
+
+def _leave(case: Situation, reason: str) -> Want:
+    """Hands off; but what we hold, we release first."""
+    held = case.control.held_session == case.session.id
+    return Want(True if held else None, reason, case.now, urgent=held)
+
+
+def _without_plan(case: Situation) -> Want:
+    preference, soc_pct = case.control.preference, soc_in_session(case.control, case.session)
+    if preference is not None and soc_pct is not None and soc_pct >= preference.target_soc_pct:
+        return Want(None, "at_target", case.now)
+    due = plan_due(case)
+    return Want(True, "no_plan", due, urgent=True) if case.now >= due else Want(None, "planning", case.now)
+
+
+def _at_target(case: Situation, plan: Schedule) -> Want | None:
+    """Enough, by the car's own word; a full battery is the car's to end."""
+    soc_pct, target_pct = soc_in_session(case.control, case.session), plan.target_soc_pct
+    if soc_pct is not None and target_pct is not None and soc_pct >= target_pct:
+        return Want(None if target_pct >= 100 else False, "at_target", case.session.plugged_at)
+    return None if plan.blocks else Want(None, "at_target", case.now)
+
+
+def _by_plan(case: Situation, plan: Schedule) -> Want:
+    running, limit = block_at(plan, case.now), last_safe_start(case, plan)
+    late = limit is not None and case.now >= limit
+    if running is not None and (case.state.charge in ON or not late):
+        return Want(True, "in_block", running.start)
+    if not plan.reachable:
+        return Want(True, "unreachable", plan.inputs.now, urgent=True)
+    if limit is not None and late:
+        return Want(True, "last_safe_start", limit, urgent=True)
+    return _between_blocks(case, plan, limit)
+
+
+def _between_blocks(case: Situation, plan: Schedule, limit: datetime | None) -> Want:
+    """A car is held only for a later block, and only while there is time to release it."""
+    if next_block(plan, case.now) is None:
+        return _leave(case, "plan_over")
+    if limit is None or case.now + case.policy.release_margin >= limit:
+        return Want(None, "too_late_to_hold", case.now)
+    ends = [block.end for block in plan.blocks if block.end <= case.now]
+    return Want(False, "waiting_for_block", max([case.session.plugged_at, *ends]))
+
+
+def _remaining_kwh(block: Block, now: datetime) -> float:
+    left = block.end - max(block.start, now)
+    return block.energy_kwh * max(left / (block.end - block.start), 0.0)
