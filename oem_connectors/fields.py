@@ -13,6 +13,7 @@ from streams.contracts.telemetry import Telemetry
 
 Word = TypeVar("Word")
 Raw = Mapping[str, Any]
+_HUGE = 1e300
 
 
 def _at(raw: Raw, path: tuple[str, ...]) -> Any:
@@ -35,8 +36,8 @@ def number(raw: Raw, *path: str) -> float | None:
     value = _at(raw, path)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(path, "a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_HUGE < value < _HUGE:
+        raise _wrong(path, "a finite number")
     return float(value)
 
 

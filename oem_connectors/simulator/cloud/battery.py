@@ -15,7 +15,7 @@ _QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """`power_kw` is at the wall, `efficiency` battery kWh per wall kWh, `final_share` what is left at 100 %."""
+    """`power_kw` is at the wall, `efficiency` battery kWh per wall kWh; `final_share` is left at 100 %."""
 
     usable_kwh: float
     power_kw: float

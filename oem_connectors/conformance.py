@@ -1,0 +1,174 @@
+"""The promises every connector keeps, checkable on any connector, ours or a plug-in's.
+
+A promise is a function that yields one complaint per breach, nothing when it is kept; its docstring says it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from oem_connectors import conformance_http
+from oem_connectors.base import ABILITY, Can, Connector
+from oem_connectors.mutations import Raw, leaves, with_value, without
+from oem_connectors.subject import Broken, Subject, said
+
+Promise = Callable[[Subject], Iterator[str]]
+_MAX_LINES = 150
+_MAY_IMPORT = (
+    "streams.contracts",
+    "httpx",
+    "pydantic",
+    *(f"oem_connectors.{m}" for m in ("base", "errors", "fields")),
+)
+_PRIVATE = {
+    "a vehicle identification number": r"\b(?=\w*\d)(?=\w*[A-Z])[A-HJ-NPR-Z0-9]{17}\b",
+    "a token": r"eyJ[\w-]{8,}|[Bb]earer |(access|refresh)_token",
+    "an e-mail address": r"[\w.+-]+@[\w-]+\.\w+",
+    "coordinates": r'"(lat|lon|lng)\w*": *-?\d+\.\d\d',
+}
+
+
+def samples_normalise(subject: Subject) -> Iterator[str]:
+    """At least three samples, and each gives exactly the telemetry beside it."""
+    if len(subject.samples) < 3:
+        yield f"{len(subject.samples)} samples in samples/*.json; give at least three"
+    for name, sample in subject.samples.items():
+        found = subject.read(sample["raw"])
+        if found is None or said(found) != sample["expected"]:
+            yield f"{name}: gives {found and said(found)}, expected {sample['expected']}"
+
+
+def new_words_are_unknown(subject: Subject) -> Iterator[str]:
+    """A word nobody has seen before becomes unknown: it is neither refused nor guessed."""
+    for name, raw in subject.raws():
+        for place, value in leaves(raw):
+            if isinstance(value, str) and not _is_time(value):
+                found = subject.read(with_value(raw, place, "NEVER_SEEN_BEFORE"))
+                if found is None:
+                    yield f"{name}: a new word in {'.'.join(place)} is refused"
+                elif said(found).items() - _said(subject, raw):
+                    yield f"{name}: a new word in {'.'.join(place)} is guessed to mean something"
+
+
+def missing_is_null(subject: Subject) -> Iterator[str]:
+    """What is missing or null leaves null or unknown behind; an empty answer says nothing at all."""
+    for name, raw in subject.raws():
+        for place, _ in leaves(raw):
+            for changed in (without(raw, place), with_value(raw, place, None)):
+                found = subject.read(changed)
+                if found is None or said(found).items() - _said(subject, raw):
+                    yield f"{name}: without {'.'.join(place)} it is refused or made up"
+    empty = subject.read({})
+    if empty is None or said(empty):
+        yield "an empty answer must give telemetry that says nothing"
+
+
+def wrong_types_are_refused(subject: Subject) -> Iterator[str]:
+    """A value of the wrong type is ignored, or refused in a line that names the field and hides the value."""
+    for name, raw in subject.raws():
+        for place, _ in leaves(raw):
+            changed = with_value(raw, place, ["marker-7391"])
+            found = subject.read(changed)
+            if found is None and (
+                "7391" in subject.refusal(changed) or place[-1] not in subject.refusal(changed)
+            ):
+                yield f"{name}: refusing a list in {'.'.join(place)} must name the field and hide the value"
+            if found is not None and said(found).items() - _said(subject, raw):
+                yield f"{name}: a list in {'.'.join(place)} is guessed to mean something"
+
+
+def commands_match_capabilities(subject: Subject) -> Iterator[str]:
+    """A model can read, and has a call for each ability it is said to have."""
+    connector = subject.connector
+    can = connector.capabilities("")
+    if Can.READ not in can:
+        yield "an unknown model must at least be readable"
+    for action, ability in ABILITY.items():
+        if ability in can and action not in connector.commands:
+            yield f"it says {ability.name} but has no call for {action.value}"
+    for action, call in connector.commands.items():
+        if "{vehicle}" not in call.path:
+            yield f"the path of {action.value} does not name the vehicle"
+
+
+def nothing_private(subject: Subject) -> Iterator[str]:
+    """No vehicle identity, token, address or place in the samples or in the connector's repr."""
+    texts = {file.name: file.read_text("utf-8") for file in (subject.folder / "samples").glob("*.json")}
+    for where, text in (texts | {"repr": repr(subject.connector)}).items():
+        for what, pattern in _PRIVATE.items():
+            if re.search(pattern, text):
+                yield f"{where} holds {what}; mask it"
+
+
+def small_and_in_its_place(subject: Subject) -> Iterator[str]:
+    """The folder is named like the connector, and `__init__.py` has at most 150 lines."""
+    if subject.folder.name != subject.connector.name:
+        yield f"the folder {subject.folder.name} must be named {subject.connector.name}"
+    lines = len((subject.folder / "__init__.py").read_text("utf-8").splitlines())
+    if lines > _MAX_LINES:
+        yield f"__init__.py has {lines} lines, more than {_MAX_LINES}: too much code for one maker"
+
+
+def imports_are_limited(subject: Subject) -> Iterator[str]:
+    """It imports the standard library, contracts, httpx, pydantic and the connector base; no other maker."""
+    for file in sorted(subject.folder.glob("*.py")):
+        for name in _imports(file.read_text("utf-8")):
+            known = name.split(".")[0] in sys.stdlib_module_names
+            own = f"oem_connectors.{subject.connector.name}"
+            if not known and not name.startswith((*_MAY_IMPORT, own)):
+                yield f"{file.name} imports {name}"
+
+
+PROMISES: tuple[Promise, ...] = (
+    samples_normalise,
+    new_words_are_unknown,
+    missing_is_null,
+    wrong_types_are_refused,
+    commands_match_capabilities,
+    nothing_private,
+    small_and_in_its_place,
+    imports_are_limited,
+    conformance_http.errors_are_classed,
+    conformance_http.retry_after_is_kept,
+    conformance_http.tokens_stay_sealed,
+)
+
+
+def complaints(promise: Promise, connector: Connector) -> list[str]:
+    """How a connector breaks one promise; empty when it keeps it."""
+    found: list[str] = []
+    try:
+        found.extend(promise(Subject(connector)))
+    except Broken as broken:
+        found.append(str(broken))
+    return found
+
+
+def check(connector: Connector) -> dict[str, list[str]]:
+    """Every promise by name, with the complaints about it."""
+    return {promise.__name__: complaints(promise, connector) for promise in PROMISES}
+
+
+def _said(subject: Subject, raw: Raw) -> set[tuple[str, object]]:
+    found = subject.read(raw)
+    return set(said(found).items()) if found else set()
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."

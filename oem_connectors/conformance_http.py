@@ -1,0 +1,126 @@
+"""The promises about HTTP: every answer, and every lack of one, is classed by what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
+
+import httpx
+from pydantic import SecretStr
+
+from oem_connectors.base import Connector, Grant
+from oem_connectors.errors import (
+    NeedsConsent,
+    OemError,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unavailable,
+    Unreadable,
+)
+from oem_connectors.http import OemClient
+from oem_connectors.subject import CAR, RECEIVED, Subject
+
+Trouble = httpx.Response | type[httpx.TransportError]
+_SECRET = "marker-5528"  # noqa: S105 - a marker to search for
+_GRANT = Grant(SecretStr(_SECRET), SecretStr(_SECRET), RECEIVED)
+
+
+def _status(status: int, headers: Mapping[str, str] | None = None, body: bytes = b"{}") -> httpx.Response:
+    return httpx.Response(status, headers=headers, content=body)
+
+
+def _troubles() -> Iterator[tuple[str, Trouble, type[OemError], type[OemError]]]:
+    """(name, what happens, what a read must raise, what a command must raise)."""
+    yield "401", _status(401), Unauthorised, Unauthorised
+    yield "429", _status(429), Throttled, Throttled
+    yield "422", _status(422), Rejected, Rejected
+    yield "a redirect", _status(302, {"Location": "https://example.org"}), Unavailable, Unavailable
+    yield "500", _status(500), Unavailable, OutcomeUnknown
+    yield "504", _status(504, body=b"<html>"), Unavailable, OutcomeUnknown
+    yield "no connection", httpx.ConnectError, Unavailable, Unavailable
+    yield "no connection in time", httpx.ConnectTimeout, Unavailable, Unavailable
+    yield "no answer in time", httpx.ReadTimeout, Unavailable, OutcomeUnknown
+    yield "a reset", httpx.ReadError, Unavailable, OutcomeUnknown
+    yield "a broken answer", httpx.RemoteProtocolError, Unavailable, OutcomeUnknown
+
+
+def errors_are_classed(subject: Subject) -> Iterator[str]:
+    """Reads, commands and refreshes raise the class that says what to do next, and nothing foreign."""
+    connector = subject.connector
+    for name, trouble, on_read, on_command in _troubles():
+        yield from _expect(f"read, {name}", on_read, trouble, connector, _read)
+        for action in connector.commands:
+            yield from _expect(
+                f"{action.value}, {name}",
+                on_command,
+                trouble,
+                connector,
+                lambda client, action=action: client.command(_GRANT, "car", action, "id"),  # type: ignore[misc]
+            )
+    yield from _expect("read, not JSON", Unreadable, _status(200, body=b"<html>"), connector, _read)
+    dead = _status(400, body=b'{"error":"invalid_grant"}')
+    yield from _expect("refresh, invalid_grant", NeedsConsent, dead, connector, _refresh)
+    yield from _expect("refresh, no answer", OutcomeUnknown, httpx.ReadTimeout, connector, _refresh)
+
+
+def retry_after_is_kept(subject: Subject) -> Iterator[str]:
+    """The maker's Retry-After arrives as it was said, in seconds or as a date."""
+    date = {"Date": "Wed, 01 Jan 2025 12:00:00 GMT", "Retry-After": "Wed, 01 Jan 2025 12:01:30 GMT"}
+    for headers, expected in (
+        ({"Retry-After": "90"}, timedelta(seconds=90)),
+        (date, timedelta(seconds=90)),
+        ({}, None),
+    ):
+        error = _raised(_status(429, headers), subject.connector, _read)
+        found = error.retry_after if isinstance(error, Throttled) else error
+        if found != expected:
+            yield f"{headers} gives {found!r}, expected {expected!r}"
+
+
+def tokens_stay_sealed(subject: Subject) -> Iterator[str]:
+    """No token shows in the repr of a grant, nor in an error or what hangs on it."""
+    if _SECRET in repr(_GRANT):
+        yield "the repr of a grant shows a token"
+    for name, trouble, _, _ in _troubles():
+        error = _raised(trouble, subject.connector, _read)
+        if error is not None and (error.__context__ or error.__cause__ or _SECRET in repr(error)):
+            yield f"the error of {name} shows the token or carries the request that does"
+
+
+Use = Callable[[OemClient], Awaitable[object]]
+
+
+async def _read(client: OemClient) -> object:
+    return await client.read(_GRANT, CAR, "car", RECEIVED)
+
+
+async def _refresh(client: OemClient) -> object:
+    return await client.refresh(_GRANT.refresh_token, RECEIVED)
+
+
+def _expect(
+    name: str, wanted: type[OemError], trouble: Trouble, connector: Connector, use: Use
+) -> Iterator[str]:
+    error = _raised(trouble, connector, use)
+    if type(error) is not wanted:
+        yield f"{name}: raises {error!r}, expected {wanted.__name__}"
+
+
+def _raised(trouble: Trouble, connector: Connector, use: Use) -> Exception | None:
+    def happen(request: httpx.Request) -> httpx.Response:
+        if isinstance(trouble, httpx.Response):
+            return trouble
+        raise trouble("trouble", request=request)
+
+    async def once() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(happen)) as http:
+            await use(OemClient(connector, "http://127.0.0.1", http))
+
+    try:
+        asyncio.run(once())
+    except Exception as error:
+        return error
+    return None

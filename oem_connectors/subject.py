@@ -1,0 +1,72 @@
+"""A connector under examination: its folder, its samples, and how it takes an answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oem_connectors.base import Connector
+from oem_connectors.errors import Unreadable
+from oem_connectors.mutations import Raw
+from streams.contracts.telemetry import Telemetry
+
+CAR = "account.car"
+RECEIVED = datetime(2025, 1, 1, 12, tzinfo=UTC)
+
+
+class Broken(Exception):  # noqa: N818 - a broken promise, in one line
+    """The connector failed in a way that no promise allows."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A connector and the folder it lives in."""
+
+    connector: Connector
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the connector is defined."""
+        return Path(str(sys.modules[self.connector.normalise.__module__].__file__)).parent
+
+    @cached_property
+    def samples(self) -> Mapping[str, Mapping[str, Any]]:
+        """Samples by file name: {"about", "raw", "expected"}."""
+        files = sorted((self.folder / "samples").glob("*.json"))
+        return {file.name: json.loads(file.read_text("utf-8")) for file in files}
+
+    def raws(self) -> Iterator[tuple[str, Raw]]:
+        """Every sample's raw answer, by file name."""
+        for name, sample in self.samples.items():
+            yield name, sample["raw"]
+
+    def read(self, raw: Raw) -> Telemetry | None:
+        """The answer normalised, None where it was refused in one clear line. Raises `Broken`."""
+        try:
+            return self.connector.normalise(CAR, raw, RECEIVED)
+        except Unreadable as error:
+            if not str(error) or "\n" in str(error):
+                raise Broken("a refusal must be one clear line") from None
+            return None
+        except Exception as error:
+            raise Broken(f"normalise raises {type(error).__name__}; only Unreadable may leave it") from error
+
+    def refusal(self, raw: Raw) -> str:
+        """The line of a refusal, empty where the answer was taken."""
+        try:
+            self.connector.normalise(CAR, raw, RECEIVED)
+        except Unreadable as error:
+            return str(error)
+        return ""
+
+
+def said(telemetry: Telemetry) -> dict[str, object]:
+    """What a reading says: every field of the car that is neither null nor unknown."""
+    fields = telemetry.model_dump(mode="json", exclude={"car", "oem", "received_time"}, exclude_none=True)
+    return {name: value for name, value in fields.items() if value != "unknown"}
