@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo import make_extracts
+
 DATA = Path(__file__).parents[2] / "deploy" / "demo" / "data"
 EXTRACTS = sorted(DATA.glob("*.csv"))
 README = (DATA / "README.md").read_text(encoding="utf-8")
@@ -81,3 +83,14 @@ def test_carbon_says_where_a_forecast_stands_in_for_an_actual() -> None:
     ]
     assert all(row["actual_g_per_kwh"] == row["forecast_g_per_kwh"] for row in flagged)
     assert all(float(row["actual_g_per_kwh"]) > 0 for row in carbon)
+
+
+def test_making_extracts_without_the_recordings_says_what_is_missing_and_touches_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [path.read_bytes() for path in EXTRACTS]
+    assert make_extracts.main([str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "prices/dayahead_hourly_GB" in message
+    assert [path.read_bytes() for path in EXTRACTS] == before
