@@ -3,12 +3,14 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+from confluent_kafka import KafkaException
 
 from deploy.brokers.errors import BrokerError
 from deploy.brokers.jars import java_command, kafka_version
@@ -19,30 +21,40 @@ from deploy.brokers.readiness import round_trip
 GIVEN_ADDRESS = os.environ.get("D2EV_TEST_BOOTSTRAP")
 
 
+class Handle(Protocol):
+    """A broker that a test may stop and start; its data survive, also with `kill`."""
+
+    def start(self) -> str: ...
+    def stop(self, *, kill: bool = False) -> bool: ...
+    def restart(self, *, kill: bool = False) -> str: ...
+
+
 @dataclass(frozen=True)
 class Kafka:
-    """A running broker: its address, where it came from, and a handle when it is ours to restart."""
+    """A running broker: its address, where it came from, and its handle unless it is somebody else's."""
 
     bootstrap: str
     origin: str
-    local: LocalKafka | None = None
+    handle: Handle | None = None
+
+
+Way = Callable[[Path], AbstractContextManager[Kafka]]
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """One real Kafka for the whole suite; tests use topic names of their own and never stop it."""
-    reasons: list[str] = []
-    for way in _ways(tmp_path_factory.mktemp("kafka")):
-        opening = way()
-        try:
-            found = opening.__enter__()
-        except BrokerError as reason:
-            reasons.append(str(reason))
-            continue
-        yield found
-        opening.__exit__(None, None, None)
-        return
-    pytest.fail("no Kafka for this suite:\n  " + "\n  ".join(reasons), pytrace=False)
+    with ExitStack() as stack:
+        # A given address was asked for by name: no other broker will do.
+        ways: list[Way] = [_given] if GIVEN_ADDRESS else [_container, _local]
+        yield _first(ways, tmp_path_factory.mktemp("kafka"), stack)
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
+    """A real Kafka for this test alone, with a handle: it may be stopped, killed and restarted."""
+    with ExitStack() as stack:
+        yield _first([_container, _local], tmp_path, stack)
 
 
 def why_none() -> str | None:
@@ -71,16 +83,19 @@ def docker_answers() -> bool:
         return False
 
 
-def _ways(directory: Path) -> list[Callable[[], AbstractContextManager[Kafka]]]:
-    if GIVEN_ADDRESS:  # asked for by name: no other broker will do
-        return [_given]
-    return [_container, lambda: _local(directory)]
+def _first(ways: Sequence[Way], directory: Path, stack: ExitStack) -> Kafka:
+    """The first broker that can be had, or a failure that lists why each could not."""
+    reasons = []
+    for way in ways:
+        try:
+            return stack.enter_context(way(directory))
+        except BrokerError as reason:
+            reasons.append(str(reason))
+    pytest.fail("no Kafka for this suite:\n  " + "\n  ".join(reasons), pytrace=False)
 
 
 @contextmanager
-def _given() -> Iterator[Kafka]:
-    from confluent_kafka import KafkaException
-
+def _given(_directory: Path) -> Iterator[Kafka]:
     assert GIVEN_ADDRESS
     try:
         round_trip(GIVEN_ADDRESS)
@@ -90,13 +105,14 @@ def _given() -> Iterator[Kafka]:
 
 
 @contextmanager
-def _container() -> Iterator[Kafka]:
+def _container(_directory: Path) -> Iterator[Kafka]:
     if not docker_answers():
         raise BrokerError("no container engine answers; start Docker")
-    from tests.kafka_container import ApacheKafkaContainer
+    from tests.kafka_container import ContainerKafka
 
-    with ApacheKafkaContainer() as container:
-        yield Kafka(container.bootstrap, container.image)
+    broker = ContainerKafka()
+    yield Kafka(broker.start(), f"container of Apache Kafka {kafka_version()}", broker)
+    broker.remove()
 
 
 @contextmanager

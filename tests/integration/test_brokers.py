@@ -12,7 +12,6 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from deploy.brokers.jars import kafka_version
-from deploy.brokers.local import LocalKafka
 from tests.kafka_chain import Kafka
 
 _FETCH, _API_VERSIONS = 1, 18
@@ -92,26 +91,16 @@ def test_a_mistyped_topic_is_not_created(kafka: Kafka) -> None:
     assert metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
-async def test_a_killed_broker_comes_back_with_its_records_and_offsets(tmp_path: Path) -> None:
-    with LocalKafka(tmp_path) as broker:
-        topic = await _create(broker.bootstrap, 1)
-        await _write(broker.bootstrap, topic, [b"first", b"second"])
-        assert [value for _, value, _ in await _read(broker.bootstrap, topic, 1)] == [b"first"]
-        before = broker.bootstrap
-        assert await asyncio.to_thread(broker.restart, kill=True) == before
-        assert [value for _, value, _ in await _read(before, topic, 1)] == [b"second"]
-        async with AIOKafkaConsumer(bootstrap_servers=before) as consumer:
-            assert await consumer.end_offsets([TopicPartition(topic, 0)]) == {TopicPartition(topic, 0): 2}
-    assert broker.address() is None
-
-
-async def test_another_handle_finds_the_running_broker_and_stops_it(tmp_path: Path) -> None:
-    first = LocalKafka(tmp_path)
-    address = await asyncio.to_thread(first.start)
-    second = LocalKafka(tmp_path)
-    assert second.address() == address
-    assert second.stop()
-    assert not first.stop()
+async def test_a_killed_broker_comes_back_with_its_records_and_offsets(own_kafka: Kafka) -> None:
+    address, handle = own_kafka.bootstrap, own_kafka.handle
+    assert handle
+    topic = await _create(address, 1)
+    await _write(address, topic, [b"first", b"second"])
+    assert [value for _, value, _ in await _read(address, topic, 1)] == [b"first"]
+    assert await asyncio.to_thread(handle.restart, kill=True) == address
+    assert [value for _, value, _ in await _read(address, topic, 1)] == [b"second"]
+    async with AIOKafkaConsumer(bootstrap_servers=address) as consumer:
+        assert await consumer.end_offsets([TopicPartition(topic, 0)]) == {TopicPartition(topic, 0): 2}
 
 
 def test_compose_runs_the_same_kafka() -> None:

@@ -1,5 +1,6 @@
 """When a local Kafka cannot be had, one line names what is missing and how to mend it."""
 
+import json
 import os
 import socket
 import sys
@@ -91,6 +92,17 @@ def test_a_pid_file_left_by_a_dead_broker_is_not_believed(tmp_path: Path) -> Non
     broker = LocalKafka(tmp_path)
     assert broker.address() is None
     assert not broker.stop()
+
+
+def test_another_handle_finds_the_running_broker_and_stops_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import signal; signal.pause()", str(tmp_path / "server.properties")]
+    pid = processes.spawn(command, tmp_path / "broker.log")
+    (tmp_path / "broker.json").write_text(json.dumps({"pid": pid, "port": 9092}))
+    broker = LocalKafka(tmp_path)
+    assert broker.address() == "127.0.0.1:9092"
+    assert broker.stop()
+    assert broker.address() is None
+    assert not processes.is_alive(pid, sys.executable)
 
 
 def test_a_process_that_ignores_a_polite_end_is_killed(tmp_path: Path) -> None:
