@@ -10,6 +10,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def bundled_library() -> Path:
     )
 
 
+@cache  # a library once opened stays mapped
 def open_library() -> tuple[ctypes.CDLL, bool]:
     """The library with typed functions, and whether its retention limits could be lifted.
 

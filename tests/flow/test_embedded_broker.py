@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from deploy.brokers import librdkafka
+from deploy.brokers import embedded, librdkafka
 from deploy.brokers.embedded import EmbeddedBroker
 from deploy.brokers.errors import BrokerError
 
@@ -112,10 +112,11 @@ def test_production_refuses_it_in_one_line(environment: str, monkeypatch: pytest
 def test_a_library_without_the_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(librdkafka, "_SIGNATURES", {"rd_kafka_no_such_call": (None, ())})
     with pytest.raises(BrokerError, match="rd_kafka_no_such_call"):
-        EmbeddedBroker()
+        librdkafka.open_library.__wrapped__()
 
 
 def test_an_unknown_build_serves_with_the_stock_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(librdkafka, "_STOCK_LIMITS", b"no such bytes anywhere")
+    monkeypatch.setattr(embedded, "open_library", librdkafka.open_library.__wrapped__)
     with EmbeddedBroker() as broker:
         assert not broker.retention_lifted
