@@ -36,6 +36,7 @@ class StatusState(BaseModel):
     schedule: Schedule | None = None
     command: CommandEvent | None = None
     gave_up_session: str | None = None
+    driver_session: str | None = None
     settled: SessionSettled | None = None
     account: AccountState | None = None
 
@@ -73,6 +74,11 @@ def observe_command(s: StatusState, message: CommandEvent) -> StatusState:
 def observe_gave_up(s: StatusState, session_id: str | None) -> StatusState:
     """The session in which control was given up; None when the car follows again."""
     return s.model_copy(update={"gave_up_session": session_id})
+
+
+def observe_driver_wish(s: StatusState, session_id: str | None) -> StatusState:
+    """The session in which the driver charges by hand; None when the plan rules again."""
+    return s.model_copy(update={"driver_session": session_id})
 
 
 def observe_settled(s: StatusState, message: SessionSettled) -> StatusState:
@@ -165,10 +171,18 @@ def _reason(s: StatusState, schedule: Schedule | None, now: datetime) -> StatusR
         return _without_session(state)
     if state.at_home is False:
         return StatusReason.AWAY
+    return _with_session(s, state, session, schedule, now)
+
+
+def _with_session(
+    s: StatusState, state: VehicleState, session: PlugSession, schedule: Schedule | None, now: datetime
+) -> StatusReason:
     if s.gave_up_session == session.id or state.charge in _BROKEN:
         return StatusReason.CANNOT_CONTROL
     if schedule is None or schedule.reason is PlanReason.AWAY:
         return StatusReason.PLANNING
+    if s.driver_session == session.id and state.charge in _FLOWING:
+        return StatusReason.CHARGING_BY_DRIVER
     command = s.command if s.command and s.command.session_id == session.id else None
     return _by_plan(schedule, state.charge, command, now)
 
