@@ -97,7 +97,7 @@ class OemClient:
         url = self._base_url + self.connector.auth.token_path
         answer = await self._send("POST", url, headers, urlencode(form).encode(), changes=True)
         if not answer.ok:
-            raise _refused(answer)
+            raise self._refused(answer)
         return _grant(answer.mapping(), refresh_token, now)
 
     def _good(self, answer: Answer) -> Mapping[str, Any]:
@@ -106,6 +106,13 @@ class OemClient:
             return answer.object()
         verdict = _translated(self.connector.outcome, answer.status, answer.mapping())
         raise verdict if isinstance(verdict, OemError) else failure(answer, changes=False)
+
+    def _refused(self, answer: Answer) -> OemError:
+        """Why no new grant came."""
+        if answer.mapping().get("error") == "invalid_grant":
+            return NeedsConsent("the maker refuses the refresh token (invalid_grant)")
+        verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
+        return verdict if isinstance(verdict, OemError) else failure(answer, changes=True)
 
     async def _call(
         self,
@@ -167,12 +174,6 @@ async def _content(response: httpx.Response) -> bytes:
         if len(chunks) > MAX_BODY:
             raise AnswerTooLong
     return bytes(chunks)
-
-
-def _refused(answer: Answer) -> OemError:
-    if answer.mapping().get("error") == "invalid_grant":
-        return NeedsConsent("the maker refuses the refresh token (invalid_grant)")
-    return failure(answer, changes=True)
 
 
 def _grant(body: Mapping[str, Any], used: SecretStr, now: datetime) -> Grant:

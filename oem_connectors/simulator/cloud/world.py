@@ -16,7 +16,7 @@ Clock = Callable[[], datetime]
 
 
 class World:
-    """Begins at the clock's time; each car catches up when it is asked about, all of them by `settle`."""
+    """Each car catches up with the clock when it is asked about, all of them by `settle`."""
 
     def __init__(
         self,
@@ -29,8 +29,8 @@ class World:
         self.clock, self.seed, self.log = clock, seed, Log()
         self.faults, self.budgets = faults or FaultScript(), budgets or Budgets()
         self.tokens = TokenBook(seed)
-        born = clock()
-        self.cars = {car.key: Truth(car, self.log, seed, born) for car in cars}
+        now = clock()
+        self.cars = {car.key: Truth(car, self.log, seed, _born(car, now)) for car in cars}
         if len(self.cars) != len(cars):
             raise ValueError("two cars share a key; every <account>.<vehicle> must be unique")
         self._accounts: dict[str, list[Truth]] = {}
@@ -51,3 +51,8 @@ class World:
         truth = self.cars[car]
         truth.advance(at)
         return truth.soc_at(at)
+
+
+def _born(car: SimCar, now: datetime) -> datetime:
+    """A car whose first stay is past has lived since then."""
+    return min(now, car.stays[0].plug_in) if car.stays else now
