@@ -1,0 +1,104 @@
+"""What telemetry proves about a command: only a later sample of the car is an effect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.contracts.command import FINAL, Action, CommandEvent, CommandPhase
+from streams.contracts.telemetry import Charge
+from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
+from streams.domain.confirm import judge
+
+SENT_AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+WINDOW = timedelta(minutes=3)
+SESSION = PlugSession(id="s", plugged_at=SENT_AT, seen_at=SENT_AT, revision=1, evidence=Evidence.PLUG_READING)
+START, STOP, WAKE = Action.START, Action.STOP, Action.WAKE
+CONFIRMED, FAILED, UNKNOWN = CommandPhase.CONFIRMED, CommandPhase.FAILED, CommandPhase.UNKNOWN
+
+
+def at(minutes: float) -> datetime:
+    return SENT_AT + timedelta(minutes=minutes)
+
+
+def command(action: Action, phase: CommandPhase = CommandPhase.SENT) -> CommandEvent:
+    return CommandEvent(
+        id="c", car="a.b", session_id="s", plan_revision=1, action=action, phase=phase, at=at(0),
+        decided_at=at(-1), not_after=at(4), reason="in_block",
+    )  # fmt: skip
+
+
+def state(minutes: float, charge: Charge, **fields: Any) -> VehicleState:
+    times = {"car_time": at(minutes), "received_time": at(minutes)}
+    return VehicleState(car="a.b", oem="sim", charge=charge, **(times | {"session": SESSION} | fields))
+
+
+ENDED = SESSION.model_copy(update={"ended_at": at(1), "end_evidence": Evidence.TWO_READINGS})
+OTHER = SESSION.model_copy(update={"id": "next"})
+CASES: dict[str, tuple[Action, VehicleState | None, float, CommandPhase | None, str | None]] = {
+    "start: charging": (START, state(1, Charge.CHARGING), 1, CONFIRMED, None),
+    "start: already full": (START, state(1, Charge.COMPLETE), 1, CONFIRMED, None),
+    "start: seen after the window": (START, state(1, Charge.CHARGING), 9, CONFIRMED, None),
+    "start: not yet": (START, state(1, Charge.IDLE), 1, None, None),
+    "start: still starting": (START, state(1, Charge.STARTING), 3, None, None),
+    "start: ignored": (START, state(1, Charge.IDLE), 3.1, FAILED, "ignored"),
+    "start: charging before it was sent proves nothing": (START, state(-1, Charge.CHARGING), 1, None, None),
+    "start: charging as it was sent proves nothing": (START, state(0, Charge.CHARGING), 1, None, None),
+    "start: nothing heard": (START, state(-1, Charge.IDLE), 3.1, UNKNOWN, "unobservable"),
+    "start: nothing known": (START, None, 3.1, UNKNOWN, "unobservable"),
+    "start: nothing known yet": (START, None, 3, None, None),
+    "start: the car does not say": (START, state(1, Charge.UNKNOWN), 3.1, UNKNOWN, "unobservable"),
+    "start: unplugged": (START, state(1, Charge.IDLE, session=ENDED), 1, FAILED, "unplugged"),
+    "start: another session": (START, state(1, Charge.CHARGING, session=OTHER), 1, FAILED, "unplugged"),
+    "start: no session": (START, state(1, Charge.IDLE, session=None), 1, FAILED, "unplugged"),
+    "stop: resting": (STOP, state(1, Charge.IDLE), 1, CONFIRMED, None),
+    "stop: waiting for its timer": (STOP, state(1, Charge.SCHEDULED), 1, CONFIRMED, None),
+    "stop: still charging": (STOP, state(1, Charge.CHARGING), 3, None, None),
+    "stop: ignored": (STOP, state(1, Charge.CHARGING), 3.1, FAILED, "ignored"),
+    "stop: starting is not stopped": (STOP, state(1, Charge.STARTING), 3.1, FAILED, "ignored"),
+    "stop: the car does not say": (STOP, state(1, Charge.UNKNOWN), 3.1, UNKNOWN, "unobservable"),
+    "wake: any sample": (WAKE, state(1, Charge.UNKNOWN), 1, CONFIRMED, None),
+    "wake: nothing": (WAKE, state(-1, Charge.IDLE), 3.1, UNKNOWN, "unobservable"),
+}
+
+
+@pytest.mark.parametrize("phase", [CommandPhase.SENT, CommandPhase.SENDING])
+@pytest.mark.parametrize(("action", "known", "minutes", "expected", "detail"), CASES.values(), ids=CASES)
+def test_what_a_reading_proves(
+    action: Action,
+    known: VehicleState | None,
+    minutes: float,
+    expected: CommandPhase | None,
+    detail: str | None,
+    phase: CommandPhase,
+) -> None:
+    asked = command(action, phase)
+    verdict = judge(asked, known, at(minutes), WINDOW)
+    if expected is None:
+        assert verdict is None
+    else:
+        changed = {"phase": expected, "detail": detail, "at": at(minutes)}
+        assert verdict == asked.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(("minutes", "expired"), [(7, False), (7.1, True)])
+def test_an_intent_that_nobody_sent_expires(minutes: float, expired: bool) -> None:
+    verdict = judge(command(START, CommandPhase.INTENT), state(1, Charge.CHARGING), at(minutes), WINDOW)
+    assert (verdict is not None and verdict.phase is CommandPhase.EXPIRED) is expired
+
+
+@given(st.sampled_from(sorted(FINAL)), st.sampled_from(Action), st.sampled_from(Charge), st.integers(0, 99))
+def test_a_final_phase_stays(phase: CommandPhase, action: Action, charge: Charge, minutes: int) -> None:
+    assert judge(command(action, phase), state(1, charge), at(minutes), WINDOW) is None
+
+
+@given(st.sampled_from(Action), st.none() | st.sampled_from(Charge), st.integers(-5, 5))
+def test_every_command_is_judged_in_the_end(action: Action, charge: Charge | None, minutes: int) -> None:
+    known = None if charge is None else state(minutes, charge)
+    verdict = judge(command(action), known, at(99), WINDOW)
+    assert verdict is not None
+    assert verdict.phase in FINAL
