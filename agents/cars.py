@@ -9,6 +9,8 @@ from datetime import timedelta
 from time import perf_counter
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from agents import accounts
 from agents.clock import Clock
 from agents.engine.stage import Lane
@@ -119,7 +121,7 @@ class Cars:
         except Unsealable as error:
             raise NeedsConsent(str(error)) from error
         await lane.commit(lambda work: accounts.refreshing(work, account))
-        grant = await self._client(car).refresh(token.decode(), self._clock.now())
+        grant = await self._client(car).refresh(SecretStr(token.decode()), self._clock.now())
         sealed = self._sealer.seal(grant.refresh_token.get_secret_value().encode(), context)
         await lane.commit(lambda work: accounts.rotated(work, account, sealed))
         return grant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
 from streams.contracts.command import CommandEvent
-from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.internal import Standing, Tick, TickPhase
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
@@ -20,7 +20,7 @@ from streams.domain.reconcile import (
     observe_state,
     reconcile,
 )
-from streams.topics import COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, TICK, VEHICLE
+from streams.topics import COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, STANDING, TICK, VEHICLE
 from tables import CONTROL
 
 _observe = observer(
@@ -47,7 +47,7 @@ def stage(policy: ControlPolicy) -> Stage:
                 _note(work, record)
 
     reads = (REGISTRATION, PREFERENCE, VEHICLE, SCHEDULE, COMMAND, TICK)
-    return Stage("dispatch", reads=reads, writes=(COMMAND,), tables=(CONTROL,), step=step, restore=_restore)
+    return Stage("dispatch", reads=reads, writes=(COMMAND, STANDING), tables=(CONTROL,), step=step, restore=_restore)
 
 
 def _note(work: Work, record: Record) -> None:
@@ -73,7 +73,17 @@ def _act(work: Work, car: str, policy: ControlPolicy) -> None:
         work.send(COMMAND, car, decision.command)
     if decision.control != control:
         work.put(CONTROL, car, decision.control)
+    before, after = _standing(control), _standing(decision.control)
+    if before != after:
+        gave_up, driver = after
+        standing = Standing(car=car, gave_up_session=gave_up, driver_session=driver, reason=decision.reason, at=work.now)
+        work.send(STANDING, car, standing)
     work.due.set(car, decision.next_at)
+
+
+def _standing(control: ControlState) -> tuple[str | None, str | None]:
+    session = None if control.state is None or control.state.session is None else control.state.session.id
+    return session if control.gave_up else None, control.driver_override_session
 
 
 def _restore(work: Work) -> None:

@@ -7,7 +7,7 @@ from agents.observe import observer
 from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent
-from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.internal import Standing, Tick, TickPhase
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
@@ -17,16 +17,23 @@ from streams.domain.status import (
     StatusState,
     observe_account,
     observe_command,
+    observe_driver_wish,
+    observe_gave_up,
     observe_preference,
     observe_registration,
     observe_schedule,
-    observe_session,
+    observe_settled,
     observe_state,
     status,
 )
-from streams.topics import ACCOUNT, COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, SESSION, STATUS, TICK, VEHICLE
+from streams.topics import ACCOUNT, COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, SESSION, STANDING, STATUS, TICK, VEHICLE
 from tables import STATUSES
 from tables.rows import StatusRow
+
+
+def _observe_standing(state: StatusState, message: Standing) -> StatusState:
+    return observe_driver_wish(observe_gave_up(state, message.gave_up_session), message.driver_session)
+
 
 _observe = observer(
     {
@@ -35,8 +42,9 @@ _observe = observer(
         VehicleState: observe_state,
         Schedule: observe_schedule,
         CommandEvent: observe_command,
-        SessionSettled: observe_session,
+        SessionSettled: observe_settled,
         AccountState: observe_account,
+        Standing: _observe_standing,
     }
 )
 
@@ -88,5 +96,5 @@ def _restore(work: Work) -> None:
 
 STAGE = Stage(
     "driver_status", step=step, restore=_restore, writes=(STATUS,), tables=(STATUSES,),
-    reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, SESSION, TICK),
+    reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, STANDING, SESSION, TICK),
 )

@@ -43,21 +43,21 @@ def _note(work: Work, record: Record) -> None:
 
 
 def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Registration) -> SettlingRow:
+    """Meter the session; a session that has ended is settled once per revision."""
     session = state.session
-    settled = row.open is not None and session is not None and (
-        row.open.session_id == session.id and row.settled_revision >= session.revision and session.ended_at is not None
-    )
-    if session is None or settled:
+    if session is None:
         return row
-    new_session = row.open is None or row.open.session_id != session.id
-    opened = meter(None if new_session else row.open, state, registration, row.schedule)
-    row = row.model_copy(update={"open": opened, "settled_revision": 0 if new_session else row.settled_revision})
-    if session.ended_at is None:
+    known = row.open is not None and row.open.session.id == session.id
+    done = row.settled_revision if known else 0
+    if session.ended_at is not None and done >= session.revision:
         return row
-    price = work.get(SETTLEMENT_CURVES, f"price:{registration.tariff}")
-    carbon = work.get(SETTLEMENT_CURVES, f"carbon:{registration.region}")
-    work.send(SESSION, state.car, settle(opened, price, carbon, work.now))
-    return row.model_copy(update={"settled_revision": session.revision})
+    opened = meter(row.open if known else None, state, registration, row.schedule)
+    if session.ended_at is not None:
+        price = work.get(SETTLEMENT_CURVES, f"price:{registration.tariff}")
+        carbon = work.get(SETTLEMENT_CURVES, f"carbon:{registration.region}")
+        work.send(SESSION, state.car, settle(opened, price, carbon, work.now))
+        done = session.revision
+    return row.model_copy(update={"open": opened, "settled_revision": done})
 
 
 STAGE = Stage(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -55,7 +54,7 @@ class Worker:
         """Stop: something happened after which nothing may be committed."""
         if self.failure is None:
             self.failure = error
-            LOG.error("worker stops", error=f"{type(error).__name__}: {error}")
+            LOG.error("worker stops", error=f"{type(error).__name__}: {error}", exc_info=error)
             self.failed.set()
 
     def on_finish(self, forget: Callable[[], None]) -> None:
@@ -106,7 +105,6 @@ class Worker:
 
     def status(self) -> dict[str, Any]:
         """What operators and the demo's clock need to know: positions, work in hand, ledger."""
-        due: datetime | None = self.runtime.next_due()
         positions = frontiers(self.app.consumer) if self.app._consumer is not None else {}
         return {
             "ready": self.ready() and self.failure is None,
@@ -114,7 +112,7 @@ class Worker:
             "partitions": self.owned(),
             "positions": {f"{tp.topic}/{tp.partition}": offset for tp, offset in positions.items()},
             "in_flight": self.runtime.in_flight(),
-            "next_due": None if due is None else due.isoformat(),
+            "next_due": {stage: at.isoformat() for stage, at in self.runtime.next_due().items()},
             "ledger": self.metrics.ledger(),
         }
 

@@ -14,7 +14,7 @@ from streams.contracts.command import CommandEvent
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.forecast import Forecast
-from streams.contracts.internal import Tick
+from streams.contracts.internal import Standing, Tick
 from streams.contracts.notification import NotificationEvent
 from streams.contracts.plug_event import PlugEvent
 from streams.contracts.preference import Preference
@@ -101,8 +101,11 @@ REPLAN = Topic("d2ev.replan.internal.v1", Forecast, "forecast", "forecasts",
                "A forecast vintage, once per partition: the request to re-plan.", compacted=True, public=False,
                personal=False)
 
+STANDING = Topic("d2ev.standing.internal.v1", Standing, "car", "dispatch", "How control stands with a car.",
+                 compacted=True, public=False)
+
 TOPICS: tuple[Topic, ...] = (
-    REGISTRATION, PREFERENCE, ACCOUNT, TELEMETRY, VEHICLE, PLUG, PRICE, CARBON, REPLAN, SCHEDULE, COMMAND,
+    REGISTRATION, PREFERENCE, ACCOUNT, TELEMETRY, VEHICLE, PLUG, PRICE, CARBON, REPLAN, SCHEDULE, STANDING, COMMAND,
     SESSION, STATUS, NOTIFICATION, DEAD_LETTER, TICK,
 )
 BY_NAME: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in TOPICS})

@@ -27,10 +27,9 @@ class Table(Generic[V]):
     key: str = "car"
     personal: bool = True
 
-    @property
-    def changelog(self) -> str:
+    def changelog(self, app_id: str) -> str:
         """The private topic from which the table is restored."""
-        return f"d2ev-{self.name}-changelog"
+        return f"{app_id}-{self.name}-changelog"
 
 
 def model_table(

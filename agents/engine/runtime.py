@@ -89,9 +89,14 @@ class Runtime:
         """Jobs waiting or running."""
         return sum(len(lane.jobs) for lane in self._lanes.values())
 
-    def next_due(self) -> datetime | None:
-        """The earliest instant at which any stage wants attention."""
-        return min((at for lane in self._lanes.values() if (at := lane.memory.due.next())), default=None)
+    def next_due(self) -> dict[str, datetime]:
+        """The earliest instant at which a stage wants attention, per stage that does."""
+        due: dict[str, datetime] = {}
+        for (stage, _), lane in self._lanes.items():
+            at = lane.memory.due.next()
+            if at is not None:
+                due[stage] = min(at, due.get(stage, at))
+        return due
 
 
 class StageLane:

@@ -22,6 +22,7 @@ class PartitionRows:
         self._tables = {table.name: table for table in tables}
         self._bound = bound
         self._partition = partition
+        self._changelogs = {table.name: bound[table.name].changelog_topic_name for table in tables}
         self._decoded: dict[tuple[str, str], Any] = {}
 
     def get(self, table: Table[V], key: str) -> V | None:
@@ -44,7 +45,7 @@ class PartitionRows:
         """The changelog records of `puts`; a None row is a tombstone."""
         return [
             Outgoing(
-                self._tables[name].changelog, self._partition, key.encode(),
+                self._changelogs[name], self._partition, key.encode(),
                 None if row is None else self._tables[name].encode(row),
             )
             for (name, key), row in puts.items()
@@ -54,7 +55,7 @@ class PartitionRows:
         self, records: list[Outgoing], puts: Mapping[tuple[str, str], Any], offsets: Mapping[tuple[str, int], int]
     ) -> None:
         """Put durable changelog `records` into the store, with the offset they reach, in one batch per table."""
-        by_topic = {table.changelog: name for name, table in self._tables.items()}
+        by_topic = {topic: name for name, topic in self._changelogs.items()}
         batches: dict[str, Any] = {}
         for record in records:
             batch = batches.setdefault(by_topic[record.topic], None) or WriteBatch(raw_mode=True)
@@ -64,7 +65,7 @@ class PartitionRows:
             else:
                 batch.put(record.key, record.value)
         for name, batch in batches.items():
-            offset = offsets[self._tables[name].changelog, self._partition]
+            offset = offsets[self._changelogs[name], self._partition]
             batch.put(self._bound[name].data.offset_key, str(offset).encode())
             self._db(name).write(batch)
         for (name, key), row in puts.items():

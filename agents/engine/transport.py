@@ -175,5 +175,9 @@ def register() -> None:
 
 
 def frontiers(consumer: Any) -> Mapping[TP, int]:
-    """Next offset not yet fully processed, per partition that has delivered anything."""
-    return {tp: progress.frontier for tp, progress in consumer.progress.items()}
+    """Next offset not yet fully processed, per source partition of this worker that ever held a record."""
+    committed = {
+        tp: offset for tp, offset in consumer._committed_offset.items()
+        if offset is not None and offset >= 0 and not consumer._is_changelog_tp(tp)
+    }
+    return {**committed, **{tp: progress.frontier for tp, progress in consumer.progress.items()}}

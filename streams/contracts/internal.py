@@ -1,10 +1,10 @@
-"""Private messages between stages: the clock's ticks and the per-partition copies of forecasts."""
+"""Private messages between stages: the clock's ticks, and how control stands with a car."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from streams.contracts.base import Contract, Instant
+from streams.contracts.base import CarKey, Contract, Instant
 
 
 class TickPhase(StrEnum):
@@ -21,3 +21,13 @@ class Tick(Contract):
 
     at: Instant
     phase: TickPhase
+
+
+class Standing(Contract):
+    """How control stands with a car: have we given up, has the driver taken over, in which session."""
+
+    car: CarKey
+    gave_up_session: str | None = None
+    driver_session: str | None = None
+    reason: str
+    at: Instant

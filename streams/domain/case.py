@@ -40,6 +40,10 @@ class Case:
         return timedelta(minutes=self.preference.margin_minutes)
 
     @property
+    def charging(self) -> bool:
+        return self.state.charge in {Charge.CHARGING, Charge.STARTING}
+
+    @property
     def same_terms(self) -> bool:
         """Does the driver still want what the schedule in force was made for?"""
         old = self.schedule
@@ -67,7 +71,7 @@ class Case:
             min_need_kwh=min_need_kwh,
             power_kw=self.registration.power_kw,
             carbon_price_per_tonne=self.preference.carbon_price_per_tonne,
-            charging_now=self.state.charge in {Charge.CHARGING, Charge.STARTING},
+            charging_now=self.charging,
             margin=self.margin,
         )
 

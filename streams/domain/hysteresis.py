@@ -65,15 +65,16 @@ def cheapest(
 ) -> tuple[Profile, bool]:
     """The cheapest blocks, the car's own offset applied, and whether they are provisional.
 
-    The offset keeps a fleet from switching at once. A block that runs from now stays; the others move
-    together, and only if that ends before the margin.
+    The offset keeps a fleet from switching at once. What already runs, or must at once, stays; the rest
+    moves together, and only if that ends before the margin.
     """
     best = plan(case.request(slots, need_kwh, at_once_kwh))
     spread = spread_seconds(case.registration.car, case.session.id, spread=spread_seconds_max)
     offset = timedelta(seconds=spread)
     if best.blocks[-1][1] + offset > case.ready_by - case.margin:
         return best.blocks, best.provisional
-    moved = (b if b[0] <= case.now else (b[0] + offset, b[1] + offset, b[2]) for b in best.blocks)
+    stays = case.charging or at_once_kwh > 0
+    moved = (b if stays and b[0] <= case.now else (b[0] + offset, b[1] + offset, b[2]) for b in best.blocks)
     return tuple(moved), best.provisional
 
 

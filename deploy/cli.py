@@ -1,0 +1,51 @@
+"""The `d2ev` command: every process and tool of a deployment behind one door. Bad input is one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from agents.settings import BadSettings
+from deploy.brokers.errors import BrokerError
+from deploy.commands import broker, demo, processes, topics
+from deploy.demo.quiet import NeverQuiet
+from deploy.demo.workers import WorkerFailed
+from deploy.topics import TopicsDiffer
+
+#: What a user can mend; everything else is a defect and keeps its traceback.
+BAD_INPUT = (BadSettings, ValueError)
+TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet)
+
+
+def app() -> typer.Typer:
+    """The command line, assembled."""
+    cli = typer.Typer(
+        name="d2ev", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        help="Charges electric cars when energy is cheap and clean by talking directly to the car.",
+    )
+    cli.command("demo")(demo.demo)
+    cli.command("worker")(processes.worker)
+    cli.command("simulator")(processes.simulator)
+    cli.add_typer(topics.app(), name="topics")
+    cli.add_typer(broker.app(), name="broker")
+    return cli
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()(standalone_mode=True)
+    except BAD_INPUT as error:
+        _end(error, 2)
+    except TROUBLE as error:
+        _end(error, 1)
+
+
+def _end(error: Exception, code: int) -> None:
+    print(f"d2ev: {error}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

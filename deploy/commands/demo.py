@@ -1,0 +1,70 @@
+"""`d2ev demo`: the whole system on recorded days, accelerated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def demo(
+    vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 200,
+    days: Annotated[int, typer.Option(help="Days, noon to noon; the third night has the clock change.", min=1, max=5)] = 3,
+    scenario: Annotated[str, typer.Option(help="What is different about these nights; `list` names them.")] = "usual",
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=6)] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same nights.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="End after the summary instead of keeping the page up.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the summary, as one JSON object.")] = False,
+    bootstrap: Annotated[str | None, typer.Option(help="Use this Kafka instead of the embedded broker.")] = None,
+    step_minutes: Annotated[int, typer.Option(help="Grid on which virtual time moves.", min=1, max=15)] = 5,
+    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 picks a free one.")] = 8300,
+    run_dir: Annotated[Path, typer.Option(help="Where tables and logs of the run go; emptied first.")] = Path(".d2ev/demo"),
+) -> None:
+    """Run recorded days in about two minutes: registration, telemetry, plan, command, confirmation, push."""
+    from deploy.demo.night import Options
+    from deploy.demo.scenarios import SCENARIOS
+
+    if scenario == "list":
+        for known in SCENARIOS.values():
+            print(f"{known.name:20} {known.tells}")
+        return
+    if scenario not in SCENARIOS:
+        raise ValueError(f"--scenario {scenario}: unknown; there are {', '.join(SCENARIOS)}")
+    options = Options(
+        vehicles=vehicles, days=days, scenario=scenario, workers=workers, seed=seed, bootstrap=bootstrap,
+        step=timedelta(minutes=step_minutes), run_dir=run_dir,
+    )
+    asyncio.run(_quietly(options) if as_json else _shown(options, port, once))
+
+
+async def _quietly(options: Any) -> None:
+    from deploy.demo.night import Night
+
+    print(json.dumps(await Night(options).run()))
+
+
+async def _shown(options: Any, port: int, once: bool) -> None:
+    from rich.console import Console
+
+    from deploy.demo.night import Night
+    from deploy.demo.page import serve
+    from deploy.demo.terminal import Terminal, summary_table
+
+    night = Night(options)
+    console = Console()
+    runner, night.live.page_url = await serve(night.live, port=port)
+    try:
+        with Terminal(night.live, console) as terminal:
+            summary = await night.run(lambda live: terminal.refresh())
+        console.print(summary_table(summary))
+        if not once:
+            console.print(f"The page stays up at {night.live.page_url} until you press Ctrl-C.")
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        console.print("ended")
+    finally:
+        await runner.cleanup()

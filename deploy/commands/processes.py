@@ -1,0 +1,59 @@
+"""The processes of a deployment: a worker, and the OEM simulator on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+
+def worker() -> None:
+    """Run a worker: all stages, on the partitions that Kafka gives it. Configured by D2EV_* variables."""
+    from agents.settings import load
+    from deploy.logs import configure
+
+    settings = load()
+    configure(settings.log_level)
+    code = asyncio.run(_serve(settings))
+    sys.stdout.flush()
+    # Faust's threads may outlive a broken connection; everything that matters is durable by now.
+    os._exit(code)
+
+
+async def _serve(settings: object) -> int:
+    from agents.app import build
+    from agents.health import serve
+    from agents.settings import Settings
+
+    assert isinstance(settings, Settings)
+    running = build(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    runner, port = await serve(running, "127.0.0.1", settings.health_port)
+    print(f"http://127.0.0.1:{port}", flush=True)
+    await running.start()
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(running.failed.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        await asyncio.wait_for(running.stop(), 25)
+    except TimeoutError:
+        return 1
+    await runner.cleanup()
+    return 0 if running.failure is None else 1
+
+
+def simulator(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8200,
+    vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 20,
+    seed: Annotated[int, typer.Option(help="Same seed, same cars.")] = 1,
+) -> None:
+    """Run the simulated OEM cloud on its own, in real time. Prints one JSON line per car with its first refresh token."""
+    from oem_connectors.simulator.cloud.run import main
+
+    main(port, vehicles, seed)

@@ -1,0 +1,213 @@
+"""Directs a demo: broker, simulator, workers, and a virtual clock that jumps to the next due instant once all is quiet."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from agents.clock import ticks
+from agents.engine.log import LogWriter
+from agents.sealing import Sealer
+from agents.settings import Settings, load
+from deploy import topics
+from deploy.brokers.embedded import EmbeddedBroker
+from deploy.demo import feed, recorded
+from deploy.demo.fleet import SimVehicle, fleet
+from deploy.demo.live import Car, Live, WorkerInfo
+from deploy.demo.load import Loads
+from deploy.demo.quiet import Quiet
+from deploy.demo.scenarios import SCENARIOS, Scenario
+from deploy.demo.summary import summarise
+from deploy.demo.watch import Watch
+from deploy.demo.workers import Workers
+from deploy.demo.world import build_world
+from oem_connectors.simulator.cloud.run import serve
+from oem_connectors.simulator.cloud.world import World
+from streams.contracts.forecast import Forecast, ForecastKind
+from streams.contracts.internal import TickPhase
+from streams.domain.forecasts import merge
+from streams.topics import TOPICS
+
+#: Which stage's due instants call for which beat.
+BEATS = {
+    TickPhase.READ: "polling", TickPhase.ACT: "dispatch", TickPhase.CHECK: "confirmation",
+    TickPhase.TELL: "driver_status",
+}
+NOT_CONSUMED = {"d2ev.plug.event.v1", "d2ev.notification.event.v1", "d2ev.dead-letter.v1"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run. `bootstrap` None uses the embedded broker; `step` is the grid on which virtual time moves."""
+
+    vehicles: int = 200
+    days: int = 3
+    scenario: str = "usual"
+    workers: int = 1
+    seed: int = 1
+    bootstrap: str | None = None
+    partitions: int = 6
+    step: timedelta = timedelta(minutes=5)
+    run_dir: Path = Path(".d2ev/demo")
+
+
+Hook = Callable[["Night"], Awaitable[None]]
+
+
+class Night:
+    """One run. `hooks` are awaited at virtual instants, after everything due then is done: for faults and tests."""
+
+    def __init__(self, options: Options, hooks: dict[datetime, Hook] | None = None) -> None:
+        self.options = options
+        self.hooks = dict(sorted((hooks or {}).items()))
+        self.scenario: Scenario = SCENARIOS[options.scenario]
+        self.window = recorded.window(self.scenario.window, options.days)
+        self.fleet: list[SimVehicle] = fleet(options.vehicles, self.window, options.seed)
+        self.now = self.window.start
+        self.world: World = build_world(self.fleet, self.window, self.scenario, options.seed, lambda: self.now)
+        self.live = self._live()
+        self.settings: Settings
+        self.workers: Workers
+        self.writer: LogWriter
+        self.quiet: Quiet
+        self.watch: Watch
+        self.statuses: list[dict[str, Any]] = []
+
+    async def run(self, on_progress: Callable[[Live], None] = lambda live: None) -> dict[str, Any]:
+        """Run to the end of the window. Returns the summary; raises WorkerFailed or NeverQuiet."""
+        began = monotonic()
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            await self._enrol()
+            await self._live_through(on_progress)
+            lost = sum(self.quiet.ends.values()) - _processed(self.statuses, self.quiet.ends)
+            self.live.summary = summarise(
+                self.world, self.fleet, self.window, self.watch, self.statuses, lost, monotonic() - began
+            )
+            on_progress(self.live)
+        return self.live.summary
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        options = self.options
+        shutil.rmtree(options.run_dir, ignore_errors=True)
+        options.run_dir.mkdir(parents=True)
+        runner, url = await serve(self.world)
+        stack.push_async_callback(runner.cleanup)
+        self.settings = load(
+            env="demo", bootstrap=options.bootstrap or "127.0.0.1:1", partitions=options.partitions, clock="log",
+            fetch_wait_ms=10, oem_urls={"simulator": url}, poll_grid_seconds=int(options.step.total_seconds()),
+        )
+        if options.bootstrap is None:
+            broker = EmbeddedBroker({topic.name: topic.partitions for topic in topics.wanted(self.settings)})
+            stack.callback(broker.stop)
+            self.settings = self.settings.model_copy(update={"bootstrap": broker.start()})
+        else:
+            topics.apply(self.settings)
+        bootstrap = self.settings.bootstrap
+        self.writer = LogWriter(bootstrap)
+        await self.writer.start()
+        stack.push_async_callback(self.writer.stop)
+        self.workers = Workers(options.run_dir, _environment(self.settings))
+        stack.push_async_callback(self.workers.close)
+        for number in range(options.workers):
+            await self.workers.start(f"worker-{number + 1}")
+        consumed = [topic.name for topic in TOPICS if topic.name not in NOT_CONSUMED]
+        self.quiet = Quiet(self.workers, bootstrap, consumed, options.partitions)
+        await self.quiet.start()
+        stack.push_async_callback(self.quiet.stop)
+        self.watch = Watch(bootstrap, options.partitions, self.live, self.scenario.replay_telemetry, self.writer)
+        await self.watch.start()
+        stack.push_async_callback(self.watch.stop)
+
+    async def _enrol(self) -> None:
+        sealer = Sealer(self.settings.seal_key_bytes())
+        await self.settle()
+        await self.writer.write(
+            feed.enrolments(self.fleet, self.window, self.world, sealer, self.options.partitions)
+        )
+        await self.settle()
+
+    async def _live_through(self, on_progress: Callable[[Live], None]) -> None:
+        published = feed.vintages(self.window, self.scenario.prices_late)
+        while self.now < self.window.end:
+            while published and published[0][0] <= self.now:
+                await self._publish(published.pop(0)[1])
+            await self.settle()
+            for beat, stage in BEATS.items():
+                if self._due(stage) <= self.now:
+                    await self.writer.write(ticks(self.now, (beat,), range(self.options.partitions)))
+                    await self.settle()
+            while self.hooks and next(iter(self.hooks)) <= self.now:
+                await self.hooks.pop(next(iter(self.hooks)))(self)
+                await self.settle()
+            self._refresh()
+            on_progress(self.live)
+            upcoming = [self._due(stage) for stage in BEATS.values()] + [at for at, _ in published[:1]] + list(self.hooks)[:1]
+            self.now = min(self.window.end, max(self.now + self.options.step, self._on_grid(min(upcoming))))
+
+    async def settle(self) -> None:
+        """Wait until the pipeline is quiet, and have read what it published."""
+        while True:
+            self.statuses = await self.quiet.wait()
+            await self.watch.catch_up(self.quiet.ends)
+            if not await self.watch.repeat_telemetry():
+                return
+
+    async def _publish(self, forecast: Forecast) -> None:
+        await self.writer.write([feed.forecast_record(forecast, self.now, self.options.partitions)])
+        if forecast.kind is ForecastKind.PRICE:
+            self.live.price = merge(self.live.price, forecast)
+        else:
+            self.live.carbon = merge(self.live.carbon, forecast)
+
+    def _due(self, stage: str) -> datetime:
+        dues = [status["next_due"].get(stage) for status in self.statuses]
+        return min((datetime.fromisoformat(due) for due in dues if due), default=self.window.end)
+
+    def _on_grid(self, at: datetime) -> datetime:
+        steps = -((self.window.start - at) // self.options.step)
+        return self.window.start + steps * self.options.step
+
+    def _live(self) -> Live:
+        live = Live(
+            start=self.window.start, end=self.window.end, zone=self.window.zone, currency="EUR", now=self.now,
+            scenario=self.scenario.name,
+        )
+        live.cars = {v.car: Car(v.car, v.model, v.zone) for v in self.fleet}
+        live.loads = Loads(self.world, self.fleet, self.window, lambda: self.now)
+        return live
+
+    def _refresh(self) -> None:
+        self.live.now = self.now
+        self.live.lag = 0
+        self.live.workers = [
+            WorkerInfo(worker.name, worker.process.pid, bool(worker.status.get("ready")), worker.status.get("partitions", []))
+            for worker in self.workers.all
+        ]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    import json
+
+    return {
+        "D2EV_ENV": settings.env, "D2EV_BOOTSTRAP": settings.bootstrap, "D2EV_PARTITIONS": str(settings.partitions),
+        "D2EV_CLOCK": settings.clock, "D2EV_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
+        "D2EV_OEM_URLS": json.dumps(settings.oem_urls), "D2EV_POLL_GRID_SECONDS": str(settings.poll_grid_seconds),
+        "D2EV_LOG_LEVEL": "info",
+    }
+
+
+def _processed(statuses: list[dict[str, Any]], ends: dict[str, int]) -> int:
+    done: dict[str, int] = {}
+    for status in statuses:
+        for place, offset in status["positions"].items():
+            done[place] = max(offset, done.get(place, 0))
+    return sum(done.get(place, 0) for place in ends)
+
+

@@ -1,0 +1,100 @@
+"""Worker processes of the demo: started with their own data and log, asked over HTTP how far they are, stopped by pid."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+START_SECONDS = 60
+
+
+class WorkerFailed(RuntimeError):
+    """A worker did not start, or ended by itself; the message names its log."""
+
+
+@dataclass
+class WorkerProcess:
+    """One running worker."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    url: str
+    log: Path
+    status: dict[str, Any]
+
+    @property
+    def alive(self) -> bool:
+        return self.process.returncode is None
+
+
+class Workers:
+    """The demo's workers. `environment` holds the D2EV_* settings they share."""
+
+    def __init__(self, run_dir: Path, environment: dict[str, str]) -> None:
+        self.all: list[WorkerProcess] = []
+        self._run_dir = run_dir
+        self._environment = environment
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self, name: str) -> WorkerProcess:
+        """Start a worker and wait until it answers."""
+        log = self._run_dir / f"{name}.log"
+        environment = {
+            **os.environ, **self._environment, "D2EV_DATA_DIR": str(self._run_dir / name), "D2EV_HEALTH_PORT": "0",
+        }
+        with log.open("ab") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "deploy.cli", "worker", stdout=asyncio.subprocess.PIPE, stderr=errors,
+                env=environment,
+            )
+        assert process.stdout is not None
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+        except TimeoutError:
+            process.kill()
+            raise WorkerFailed(f"{name} did not start within {START_SECONDS} s; see {log}") from None
+        if not line:
+            raise WorkerFailed(f"{name} ended at once; see {log}")
+        worker = WorkerProcess(name, process, line.decode().strip(), log, {})
+        self.all = [other for other in self.all if other.name != name] + [worker]
+        return worker
+
+    async def statuses(self) -> list[dict[str, Any]]:
+        """What every worker says of itself. Raises WorkerFailed when one has ended."""
+        return await asyncio.gather(*(self._status(worker) for worker in self.all))
+
+    async def _status(self, worker: WorkerProcess) -> dict[str, Any]:
+        if not worker.alive:
+            raise WorkerFailed(f"{worker.name} ended with code {worker.process.returncode}; see {worker.log}")
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        try:
+            async with self._http.get(f"{worker.url}/status") as answer:
+                worker.status = await answer.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise WorkerFailed(f"{worker.name} does not answer ({type(error).__name__}); see {worker.log}") from error
+        return worker.status
+
+    async def stop(self, name: str, *, kill: bool = False) -> None:
+        """End one worker: politely, or with SIGKILL."""
+        worker = next(worker for worker in self.all if worker.name == name)
+        self.all.remove(worker)
+        if worker.alive:
+            worker.process.kill() if kill else worker.process.terminate()
+        try:
+            await asyncio.wait_for(worker.process.wait(), 30)
+        except TimeoutError:
+            worker.process.kill()
+            await worker.process.wait()
+
+    async def close(self) -> None:
+        """End all of them."""
+        await asyncio.gather(*(self.stop(worker.name) for worker in list(self.all)))
+        if self._http is not None:
+            await self._http.close()
