@@ -73,9 +73,7 @@ def wrong_types_are_refused(subject: Subject) -> Iterator[str]:
         for place, _ in leaves(raw):
             changed = with_value(raw, place, ["marker-7391"])
             found = subject.read(changed)
-            if found is None and (
-                "7391" in subject.refusal(changed) or place[-1] not in subject.refusal(changed)
-            ):
+            if found is None and ("7391" in subject.refusal(changed) or place[-1] not in subject.refusal(changed)):
                 yield f"{name}: refusing a list in {'.'.join(place)} must name the field and hide the value"
             if found is not None and said(found).items() - _said(subject, raw):
                 yield f"{name}: a list in {'.'.join(place)} is guessed to mean something"

@@ -101,9 +101,7 @@ async def _refresh(client: OemClient) -> object:
     return await client.refresh(_GRANT.refresh_token, RECEIVED)
 
 
-def _expect(
-    name: str, wanted: type[OemError], trouble: Trouble, connector: Connector, use: Use
-) -> Iterator[str]:
+def _expect(name: str, wanted: type[OemError], trouble: Trouble, connector: Connector, use: Use) -> Iterator[str]:
     error = _raised(trouble, connector, use)
     if type(error) is not wanted:
         yield f"{name}: raises {error!r}, expected {wanted.__name__}"

@@ -25,7 +25,7 @@ class OemError(Exception):
     """Root: nothing else leaves a connector."""
 
 
-class NotApplied(OemError):  # noqa: N818 - named by what the caller must know
+class NotApplied(OemError):
     """The request provably changed nothing."""
 
 
@@ -57,13 +57,13 @@ class Rejected(NotApplied):
     """Understood and refused."""
 
 
-class OutcomeUnknown(OemError):  # noqa: N818 - named by what the caller must know
+class OutcomeUnknown(OemError):
     """The request was sent and its fate is unknown."""
 
 
-class NeedsConsent(OemError):  # noqa: N818 - named by what the caller must know
+class NeedsConsent(OemError):
     """The driver has to link the account again."""
 
 
-class Unsupported(OemError):  # noqa: N818 - named by what the caller must know
+class Unsupported(OemError):
     """The car or the maker's API has no such ability."""

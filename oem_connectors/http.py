@@ -23,6 +23,7 @@ from oem_connectors.errors import (
     Unreadable,
     Unsupported,
 )
+from oem_connectors.transport import AiohttpTransport
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Telemetry
 
@@ -35,13 +36,11 @@ Translated = TypeVar("Translated")
 
 def make_http() -> httpx.AsyncClient:
     """A client for many `OemClient`s: bounded, without redirects, blind to proxy and netrc settings."""
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=15)
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(**_TIMEOUT), limits=limits, follow_redirects=False, trust_env=False
-    )
+    transport = AiohttpTransport(max_connections=64, keepalive_seconds=15)
+    return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 
 
-class AnswerTooLong(Exception):  # noqa: N818 - its name is what the caller reads
+class AnswerTooLong(Exception):
     """Longer than any honest answer. Never leaves this module."""
 
 
@@ -140,9 +139,7 @@ class OemClient:
     ) -> Answer:
         """One request. Errors are raised outside the handler: no request with its token clings to them."""
         try:
-            request = httpx.Request(
-                method, url, headers=headers, content=body, extensions={"timeout": _TIMEOUT}
-            )
+            request = httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": _TIMEOUT})
             response = await self._http.send(request, stream=True, follow_redirects=False)
             try:
                 return Answer(response.status_code, response.headers, await _content(response))
@@ -153,9 +150,7 @@ class OemClient:
         raise trouble
 
 
-def _translated(
-    rule: Callable[..., Translated], *args: Any, failed: type[OemError] = Unreadable
-) -> Translated:
+def _translated(rule: Callable[..., Translated], *args: Any, failed: type[OemError] = Unreadable) -> Translated:
     """A connector's own rule, held to its promise to raise nothing but `OemError`."""
     try:
         return rule(*args)
@@ -182,6 +177,4 @@ def _grant(body: Mapping[str, Any], used: SecretStr, now: datetime) -> Grant:
     if not isinstance(access, str) or not isinstance(rotated, str | None):
         raise OutcomeUnknown("the token endpoint agreed but sent no token")
     lifetime = seconds if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _LIFETIME_SECONDS
-    return Grant(
-        SecretStr(access), SecretStr(rotated) if rotated else used, now + timedelta(seconds=lifetime)
-    )
+    return Grant(SecretStr(access), SecretStr(rotated) if rotated else used, now + timedelta(seconds=lifetime))

@@ -23,9 +23,7 @@ def load() -> dict[str, Connector]:
     for where, connector in (*_folders(), *_plugins()):
         if connector.name in found:
             rivals = f"{found[connector.name][1]} and {where}"
-            raise RegistryError(
-                f"two connectors are named {connector.name!r}: {rivals}; rename or remove one"
-            )
+            raise RegistryError(f"two connectors are named {connector.name!r}: {rivals}; rename or remove one")
         found[connector.name] = connector, where
     return {name: found[name][0] for name in sorted(found)}
 

@@ -20,7 +20,7 @@ CAR = "account.car"
 RECEIVED = datetime(2025, 1, 1, 12, tzinfo=UTC)
 
 
-class Broken(Exception):  # noqa: N818 - a broken promise, in one line
+class Broken(Exception):
     """The connector failed in a way that no promise allows."""
 
 

@@ -47,9 +47,7 @@ def normalise(car: str, raw: Mapping[str, Any], received_time: datetime) -> Tele
 def vehicles(raw: Mapping[str, Any]) -> Sequence[Vehicle]:
     """Translate one answer of the vehicle list."""
     listed = raw.get("vehicles", [])
-    if not isinstance(listed, list) or not all(
-        isinstance(one, Mapping) and text(one, "id") for one in listed
-    ):
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "id") for one in listed):
         raise Unreadable("vehicles must be a list of objects with an id")
     return tuple(Vehicle(str(one["id"]), text(one, "model") or "") for one in listed)
 

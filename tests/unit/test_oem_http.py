@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from oem_connectors import http as oem_http
 from oem_connectors.answers import MAX_BODY, Answer
 from oem_connectors.base import Call, Connector, Grant
 from oem_connectors.errors import (
@@ -39,9 +41,7 @@ GRANT = Grant(SecretStr("secret-access"), SecretStr("secret-refresh"), NOW + tim
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-async def ask(
-    handler: Handler, use: Callable[[OemClient], Awaitable[Any]], connector: Connector = CONNECTOR
-) -> Any:
+async def ask(handler: Handler, use: Callable[[OemClient], Awaitable[Any]], connector: Connector = CONNECTOR) -> Any:
     async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
         return await use(OemClient(connector, "http://oem.test/", http))
 
@@ -104,28 +104,44 @@ async def test_an_exception_of_a_connectors_own_rule_does_not_escape(failing: st
 
     broken = replace(CONNECTOR, **{failing: rule})  # type: ignore[arg-type]
     use = {"normalise": read, "vehicles": listing, "outcome": start}[failing]
-    with pytest.raises(
-        OutcomeUnknown if failing == "outcome" else Unreadable, match="rule failed: KeyError"
-    ) as caught:
+    with pytest.raises(OutcomeUnknown if failing == "outcome" else Unreadable, match="rule failed: KeyError") as caught:
         await ask(answers(200), use, broken)
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(talk: Talk) -> AsyncIterator[str]:
+    """A server on loopback whose every conversation is over when the block ends."""
+    conversations: list[asyncio.Task[None]] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await talk(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.append(asyncio.create_task(converse(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.gather(*conversations)
+
+
 async def test_cancelling_the_caller_cancels_the_request() -> None:
-    @asynccontextmanager
-    async def silent_server() -> AsyncIterator[str]:
-        async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            arrived.set()
-            await reader.read()
-            writer.close()
-
-        server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-        async with server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
     arrived = asyncio.Event()
-    async with silent_server() as url, make_http() as http:
-        task = asyncio.create_task(read(OemClient(CONNECTOR, url, http)))
+
+    async def swallow(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await reader.read()
+
+    async with listening(swallow) as url, make_http() as http:
+        task = asyncio.create_task(start(OemClient(CONNECTOR, url, http)))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -139,17 +155,86 @@ async def test_a_refused_connection_is_not_applied() -> None:
 
 
 async def test_a_connection_that_closes_after_a_command_leaves_it_unknown() -> None:
-    async def slam(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def slam(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(slam, "127.0.0.1", 0)
-    async with server, make_http() as http:
-        client = OemClient(CONNECTOR, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", http)
+    async with listening(slam) as url, make_http() as http:
+        with pytest.raises(OutcomeUnknown):
+            await start(OemClient(CONNECTOR, url, http))
+        with pytest.raises(Unavailable):
+            await read(OemClient(CONNECTOR, url, http))
+
+
+@asynccontextmanager
+async def serving(*replies: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that answers request after request with these bytes, then closes; and what it heard."""
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(heard) <= len(replies):
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+            if len(heard) <= len(replies):
+                writer.write(replies[len(heard) - 1])
+                await writer.drain()
+
+    async with listening(talk) as url:
+        yield url, heard
+
+
+def http_reply(body: bytes, *headers: str) -> bytes:
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_kept_connection_that_closes_is_not_tried_again(method: str) -> None:
+    calls = replace(CONNECTOR, commands={Action.START: Call(method, "/start")})
+    async with serving(http_reply(b"{}")) as (url, heard), make_http() as http:
+        client = OemClient(calls, url, http)
+        await start(client)
         with pytest.raises(OutcomeUnknown):
             await start(client)
+        assert len(heard) == 2
+
+
+async def test_connections_are_kept_between_calls_and_compressed_answers_understood() -> None:
+    body = gzip.compress(b'{"battery": {"percent": 41}}')
+    reply = http_reply(body, "Content-Encoding: gzip")
+    async with serving(reply, reply) as (url, heard), make_http() as http:
+        client = OemClient(CONNECTOR, url, http)
+        for _ in range(2):
+            assert (await client.read(GRANT, "a.car1", "car1", NOW)).soc_pct == 41
+    assert len(heard) == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", b"HTTP/1.1 200"],
+    ids=["silence", "half a body", "half a head"],
+)
+async def test_an_answer_that_stalls_is_given_up(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(oem_http._TIMEOUT, "read", 0.05)
+    async with serving(reply, b"") as (url, _), make_http() as http:
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+            await start(OemClient(CONNECTOR, url, http))
         with pytest.raises(Unavailable):
-            await read(client)
+            await read(OemClient(CONNECTOR, url, http))
+
+
+async def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("connect", "pool", "write", "read"):
+        monkeypatch.setitem(oem_http._TIMEOUT, part, 0.05)
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with listening(drip) as url, make_http() as http:
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+            await start(OemClient(CONNECTOR, url, http))
 
 
 async def test_one_call_is_one_request_with_the_ids_of_its_cause() -> None:
@@ -219,9 +304,7 @@ async def test_an_endless_answer_is_cut_off() -> None:
         (204, "", None),
     ],
 )
-async def test_a_command_returns_the_detail_of_its_success(
-    status: int, body: Any, expected: str | None
-) -> None:
+async def test_a_command_returns_the_detail_of_its_success(status: int, body: Any, expected: str | None) -> None:
     assert await ask(answers(status, body), start) == expected
 
 

@@ -19,9 +19,7 @@ class Energy:
     Between two calls of `settle` the state of charge is a function of time, so looking changes nothing.
     """
 
-    def __init__(
-        self, battery: Battery, standby_kw: float, at: datetime, soc_pct: float, odometer_km: float
-    ) -> None:
+    def __init__(self, battery: Battery, standby_kw: float, at: datetime, soc_pct: float, odometer_km: float) -> None:
         self.at, self.soc_pct = at, soc_pct
         self._battery, self._standby_pct_per_hour = battery, 100 * standby_kw / battery.usable_kwh
         self._odometer_km = odometer_km
@@ -74,9 +72,7 @@ class Energy:
             start, started = self.at, self.soc_pct
             for low, high in self._battery.pieces(started, start, to):
                 reached = (
-                    end_pct
-                    if high == to
-                    else min(self._battery.soc_after(started, (high - start) / _HOUR), end_pct)
+                    end_pct if high == to else min(self._battery.soc_after(started, (high - start) / _HOUR), end_pct)
                 )
                 yield low, high, self._battery.wall_kwh(self.soc_pct, reached)
                 self._move(high, reached)

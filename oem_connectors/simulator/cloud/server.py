@@ -114,9 +114,7 @@ class _Cloud:
         account = self._world.tokens.owner_of(spent) or _NOBODY
         _, faults = await self._faults(f"{account} token")
         if FaultKind.OUTAGE in faults:
-            return self._answer(
-                request, account, "token", Said(503, {"error": "maintenance", "applied": False})
-            )
+            return self._answer(request, account, "token", Said(503, {"error": "maintenance", "applied": False}))
         issued = self._world.tokens.rotate(spent, self._world.clock())
         if issued is None:
             said = Said(400, {"error": "invalid_grant"})
@@ -129,9 +127,7 @@ class _Cloud:
     def vehicles(self, visit: Visit) -> Said:
         """The cars of the account."""
         cars = self._world.of(visit.account)
-        return Said(
-            200, {"vehicles": [{"id": truth.car.vehicle, "model": truth.car.model} for truth in cars]}
-        )
+        return Said(200, {"vehicles": [{"id": truth.car.vehicle, "model": truth.car.model} for truth in cars]})
 
     def state(self, visit: Visit) -> Said:
         """A cheap read: the cloud's newest sample. It wakes nobody."""

@@ -197,9 +197,7 @@ class Truth:
         if Timer.WAKE in self._timers:
             return Reply.ALREADY
         deep = self.car.personality is Personality.DEEP_SLEEPER
-        self._timers[Timer.WAKE] = now + (
-            self._seconds("wake", 240, 720) if deep else self._seconds("wake", 10, 60)
-        )
+        self._timers[Timer.WAKE] = now + (self._seconds("wake", 240, 720) if deep else self._seconds("wake", 10, 60))
         return Reply.ACCEPTED
 
     def _stay_awake(self, now: datetime) -> None:
