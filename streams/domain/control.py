@@ -26,9 +26,7 @@ _RANK: Final = {
     CommandPhase.SENDING: 1,
     CommandPhase.SENT: 2,
 } | dict.fromkeys(FINAL, 3)
-_MAY_HOLD: Final = frozenset(
-    {CommandPhase.SENDING, CommandPhase.SENT, CommandPhase.CONFIRMED, CommandPhase.UNKNOWN}
-)
+_MAY_HOLD: Final = frozenset({CommandPhase.SENDING, CommandPhase.SENT, CommandPhase.CONFIRMED, CommandPhase.UNKNOWN})
 _NEW_SESSION: Final[dict[str, Any]] = {
     "goal": "",
     "attempts": 0,
@@ -57,10 +55,8 @@ class ControlState(BaseModel):
     attempts: int = Field(default=0, ge=0, description="commands without effect towards the goal")
     retry_after: Instant | None = Field(default=None, description="the OEM asked us to wait until then")
     gave_up: bool = Field(default=False, description="attempts are used up: tell the driver")
-    began_at: Instant | None = Field(default=None, description="the car's time of rest turning into charging")
-    halted_at: Instant | None = Field(
-        default=None, description="the car's time of charging turning into rest"
-    )
+    began_at: Instant | None = Field(default=None, description="rest turned into charging after this sample")
+    halted_at: Instant | None = Field(default=None, description="charging turned into rest after this sample")
     driver_override_session: str | None = None
     driver_override_at: Instant | None = None
 
@@ -102,7 +98,7 @@ def observe_state(control: ControlState, message: VehicleState) -> ControlState:
     if before != after:
         changed |= _NEW_SESSION
     elif known is not None:
-        changed |= _hands(control, known.charge, message.charge, message.car_time)
+        changed |= _hands(control, known, message.charge)
     if message.charge in ON and not in_flight(control):
         changed["held_session"] = None
     return control.model_copy(update=changed)
@@ -170,8 +166,12 @@ def _switched(control: ControlState, message: CommandEvent) -> dict[str, Any]:
     return changed
 
 
-def _hands(control: ControlState, before: Charge, after: Charge, at: datetime) -> dict[str, Any]:
-    """When charging last began from rest or fell back to rest: whose hand it was is judged elsewhere."""
+def _hands(control: ControlState, known: VehicleState, after: Charge) -> dict[str, Any]:
+    """When charging last began from rest or fell back to rest: whose hand it was is judged elsewhere.
+
+    It happened after the sample before; where that leaves two explanations, the driver is not the first.
+    """
+    before, at = known.charge, known.car_time
     if after in ON:
         if before in ON:
             return {}

@@ -109,7 +109,7 @@ def _by_driver(case: Situation, want: Want) -> bool:
     began, halted = control.began_at, control.halted_at
     if want.charge is False and case.state.charge in ON:
         at, ours = began, Action.START
-    elif want.charge is True and case.state.charge is Charge.IDLE:
+    elif want.charge is True and case.state.charge is Charge.IDLE and _full(case.state) is None:
         at, ours = halted, Action.STOP
     else:
         return False

@@ -35,8 +35,8 @@ def schedule(start: float, session_id: str = "s") -> Schedule:
     begin = NOW + timedelta(minutes=start)
     return Schedule(
         car="a.b", session_id=session_id, revision=1, energy_kwh=1, cost=1, currency="GBP", carbon_g=1,
-        objective=1, blocks=(Block(start=begin, end=begin + timedelta(hours=1), energy_kwh=1),), reachable=True,
-        shortfall_kwh=0, reason=PlanReason.CHEAPEST, sentence="", inputs=PlanInputs(now=NOW),
+        objective=1, blocks=(Block(start=begin, end=begin + timedelta(hours=1), energy_kwh=1),),
+        reachable=True, shortfall_kwh=0, reason=PlanReason.CHEAPEST, sentence="", inputs=PlanInputs(now=NOW),
     )  # fmt: skip
 
 
@@ -60,9 +60,7 @@ CASES: dict[str, tuple[VehicleState | None, bool, timedelta, str]] = {
 
 
 @pytest.mark.parametrize(("known", "pending", "interval", "reason"), CASES.values(), ids=CASES)
-def test_how_soon_a_car_is_read(
-    known: VehicleState | None, pending: bool, interval: timedelta, reason: str
-) -> None:
+def test_how_soon_a_car_is_read(known: VehicleState | None, pending: bool, interval: timedelta, reason: str) -> None:
     instant, why = next_poll("a.b", known, None, pending, NOW, POLICY)
     again, _ = next_poll("a.b", known, None, pending, instant, POLICY)
     assert why == reason
@@ -85,8 +83,7 @@ def test_a_car_is_read_soon_after_the_edge_of_a_block(plan: Schedule | None, rea
     car = next(
         f"a.{number}"
         for number in range(99)
-        if next_poll(f"a.{number}", state(**PLUGGED), None, False, NOW, policy)[0]
-        > NOW + timedelta(minutes=9)
+        if next_poll(f"a.{number}", state(**PLUGGED), None, False, NOW, policy)[0] > NOW + timedelta(minutes=9)
     )
     instant, why = next_poll(car, state(**PLUGGED), plan, False, NOW, policy)
     assert why == reason

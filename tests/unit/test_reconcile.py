@@ -44,9 +44,7 @@ REGISTRATION = Registration(
     car=CAR, driver="d", oem="sim", vehicle="v1", model="m", usable_kwh=60, power_kw=7.4,
     home_zone="Europe/London", region="r", tariff="t", registered_at=at(-99),
 )  # fmt: skip
-SESSION = PlugSession(
-    id="s1", plugged_at=at(0), seen_at=at(0), revision=1, evidence=Evidence.PLUG_READING, soc_pct=50
-)
+SESSION = PlugSession(id="s1", plugged_at=at(0), seen_at=at(0), revision=1, evidence=Evidence.PLUG_READING, soc_pct=50)
 
 
 def state(hours: float, charge: Charge = Charge.IDLE, **fields: Any) -> VehicleState:
@@ -360,7 +358,12 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
     "power fails in our charging: no driver": (started(state(8, Charge.NO_POWER), state(8.5)), 8.5, START,
                                                "in_block"),
     "charging ends in the block by itself": (started(state(8, Charge.COMPLETE)), 8, None, "complete"),
-    "driver starts a resting car": (control(state(0.1), state(3, CHARGING)), 3, None, "driver_override"),
+    "driver starts a resting car": (control(state(0.1), state(2.9), state(3, CHARGING)), 3, None,
+                                    "driver_override"),
+    "a blip seen late is no driver": (control(state(0.1), state(0.5, CHARGING)), 0.5, STOP,
+                                      "waiting_for_block"),
+    "the car ends it at its own limit": (started(state(8, soc_pct=70, limit_pct=70)), 8, None,
+                                         "limit_reached"),
     "a late blip is no driver": (control(state(0.05), state(0.1, CHARGING)), 0.1, STOP, "waiting_for_block"),
     "a short blip is no driver": (control(state(0.05, CHARGING), state(0.1), schedule((0, 3), revision=2)),
                                   0.2, START, "in_block"),
