@@ -1,0 +1,101 @@
+"""The demo's last picture: what the nights cost and emitted, four ways, and whether the promises were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.showing import per_kwh, saving_pct
+
+WAYS: Final = {"managed": "D2EV", "unmanaged": "At once", "timer": "Timer 00:30", "oracle": "Oracle"}
+_NONE: Final = "–"
+_BAD: Final = frozenset({"missed", "duplicate", "duplicate_effective", "lost"})
+
+
+def summary_table(summary: Mapping[str, Any]) -> RenderableType:
+    """The summary of `d2ev demo` for people. Keys as documented for `--json`; unknown ones are ignored."""
+    return Group(Text(), _ways(summary), Text(), _facts(summary))
+
+
+def _ways(summary: Mapping[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=_heading(summary), title_justify="left", title_style="bold")
+    table.add_column("")
+    for way, name in WAYS.items():
+        table.add_column(name, justify="right", style="bold green" if way == "managed" else "")
+    currency, energy_kwh = summary["currency"], summary["energy_kwh"]
+    coin = per_kwh(currency)
+    cost, carbon_kg = summary["cost"], summary["carbon_kg"]
+    _row(table, "Cost", lambda way: f"{cost[way]:.2f} {currency}")
+    _row(table, "  against at once", lambda way: _less(cost["unmanaged"], cost[way]))
+    _row(table, f"  {coin.unit}", lambda way: _over(cost[way] * coin.factor, energy_kwh, 2))
+    _row(table, "CO2", lambda way: f"{carbon_kg[way]:.1f} kg")
+    _row(table, "  against at once", lambda way: _less(carbon_kg["unmanaged"], carbon_kg[way]))
+    _row(table, "  g/kWh", lambda way: _over(carbon_kg[way] * 1000, energy_kwh, 0))
+    return table
+
+
+def _heading(summary: Mapping[str, Any]) -> str:
+    return f"{summary['vehicles']} cars, {summary['sessions']} sessions, {summary['energy_kwh']:.0f} kWh by the meter"
+
+
+def _row(table: Table, name: str, cell: Callable[[str], str]) -> None:
+    table.add_row(name, *map(cell, WAYS))
+
+
+def _less(instead: float, paid: float) -> str:
+    pct = saving_pct(instead, paid)
+    return _NONE if pct is None else f"{-pct:+.1f} %".replace("-0.0", "0.0").replace("+0.0", "0.0")
+
+
+def _over(amount: float, energy_kwh: float, digits: int) -> str:
+    return f"{amount / energy_kwh:.{digits}f}" if energy_kwh else _NONE
+
+
+def _facts(summary: Mapping[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="dim", no_wrap=True)
+    facts: dict[str, str | Text] = {
+        "Ready by": _counted(summary["ready_by"], ("met", "missed", "unreachable", "left_early")),
+        "Commands": _counted(
+            summary["commands"], ("sent", "confirmed", "failed", "unknown", "expired", "duplicate_effective")
+        ),
+        "Notifications": _counted(summary["notifications"], ("sent", "duplicate")),
+        "Plug events": _counted(summary["plug_events"], ()),
+        "Plans": f"{summary['schedules']} published, {_each(summary, 'blocks_per_session')} blocks and "
+        f"{_each(summary, 'announced_start_changes_per_session')} changes of the announced start per session",
+        "Events": _ledger(summary["events"]),
+        "Took": f"{summary['wall_seconds']:.0f} s",
+    }
+    for name, said in facts.items():
+        table.add_row(name, said)
+    return table
+
+
+def _counted(counts: Mapping[str, Any] | int, names: tuple[str, ...]) -> Text:
+    """`names` in order, or all counts there are; a broken promise or a duplicate stands out."""
+    if isinstance(counts, int):
+        return Text(str(counts))
+    parts = [
+        Text(f"{counts[name]:,} {name.replace('_', ' ')}", "bold red" if name in _BAD and counts[name] else "")
+        for name in names or counts
+        if isinstance(counts.get(name), int)
+    ]
+    return Text(", ").join(parts)
+
+
+def _each(summary: Mapping[str, Any], name: str) -> str:
+    value = summary[name]
+    return _NONE if value is None else f"{value:.2f}"
+
+
+def _ledger(events: Mapping[str, int]) -> Text:
+    balanced = events["in"] == events["out"] + events["filtered"] + events["dead_letters"]
+    told = f"{events['in']:,} in = {events['out']:,} out + {events['filtered']:,} filtered"
+    told += f" + {events['dead_letters']:,} dead letters"
+    lost = f"; {events['lost']:,} lost"
+    return Text.assemble((told, "" if balanced else "bold red"), (lost, "bold red" if events["lost"] else ""))
