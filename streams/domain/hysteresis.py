@@ -36,7 +36,7 @@ def keeps(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_se
         return reason is not PlanReason.BOOST and case.target_pct - case.soc_pct <= TOLERANCE_POINTS
     if old.reason not in _MAY_STAY[reason] or _off_course(case, old, case.soc_pct):
         return False
-    if reason is PlanReason.BOOST:
+    if reason is PlanReason.BOOST or _done(case, old):
         return True
     return old.ready_by == case.ready_by and _saving(case, reason, slots, spread_seconds_max) <= WORTHWHILE
 
@@ -83,6 +83,11 @@ def _off_course(case: Case, old: Schedule, soc_pct: float) -> bool:
     if abs(end_pct - case.target_pct) > TOLERANCE_POINTS:
         return True
     return not blocks_of(old, case.now) and case.target_pct - end_pct > TOP_UP_POINTS
+
+
+def _done(case: Case, old: Schedule) -> bool:
+    """Full but for rounding, and its ready-by has passed: no new plan for a last percent."""
+    return old.ready_by is not None and old.ready_by <= case.now and not blocks_of(old, case.now)
 
 
 def _saving(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int) -> float:
