@@ -67,6 +67,7 @@ def schedule(*blocks: tuple[float, float], revision: int = 1, **fields: Any) -> 
 
 
 NIGHT = schedule((7, 10))
+OLD = schedule((7, 10), session_id="old")
 
 
 def preference(mode: str, hours: float = -50) -> Preference:
@@ -148,25 +149,27 @@ LOOKS: dict[str, tuple[list[Any], float, Action | None, str]] = {
     "boost when charging": ([state(1, CHARGING), preference("boost")], 1, None, "boost"),
     "boost beyond the target": ([state(1, soc_pct=90), preference("boost")], 1, START, "boost"),
     "boost until full": ([state(1, Charge.COMPLETE), preference("boost")], 1, None, "complete"),
-    "boost without a plan": ([state(1), preference("boost"), schedule(session_id="old")], 1, START, "boost"),
+    "boost without a plan": ([state(1), preference("boost"), OLD], 1, START, "boost"),
     "paused, charging": ([state(0.1, CHARGING), preference("paused")], 0.1, None, "paused"),
     "paused, resting": ([state(7), preference("paused")], 7, None, "paused"),
     "consent withdrawn": (
         [state(7), REGISTRATION.model_copy(update={"consent": "withdrawn"})], 7, None, "no_consent",
     ),
     # when we cannot know, charging proceeds
-    "no plan yet": ([state(0.1), schedule(session_id="old")], 0.1, None, "planning"),
-    "no plan yet, charging": ([state(0.1, CHARGING), schedule(session_id="old")], 0.1, None, "planning"),
-    "no plan comes": ([state(0.2), schedule(session_id="old")], 0.2, START, "no_plan"),
+    "no plan yet": ([state(0.1), OLD], 0.1, None, "planning"),
+    "no plan yet, charging": ([state(0.1, CHARGING), OLD], 0.1, None, "planning"),
+    "no plan comes": ([state(0.2), OLD], 0.2, START, "no_plan"),
     "an empty plan": ([state(0.2), schedule(reason=PlanReason.NO_FORECAST)], 0.2, START, "no_plan"),
     "a plan made away": ([state(0.2), schedule((7, 10), reason=PlanReason.AWAY)], 0.2, START, "no_plan"),
     "no plan, but enough": (
-        [state(1, soc_pct=85), schedule(session_id="old"), preference("smart")], 1, None, "at_target",
+        [state(1, soc_pct=85), OLD, preference("smart")], 1, None, "at_target",
     ),
     "unreachable": ([state(1), schedule((7, 10), reachable=False)], 1, START, "unreachable"),
     "unreachable, charging": (
         [state(1, CHARGING), schedule((7, 10), reachable=False)], 1, None, "unreachable",
     ),
+    "late in its block": ([state(10.6), schedule((10.5, 13))], 10.6, START, "last_safe_start"),
+    "charging late in its block": ([state(12, CHARGING), schedule((10.5, 13))], 12, None, "in_block"),
     "past the last safe start": ([state(10.2), schedule((11, 12))], 10.2, START, "last_safe_start"),
     "no time to release it": ([state(9.9, CHARGING), schedule((11, 12))], 9.9, None, "too_late_to_hold"),
     "still time to release it": ([state(9.5, CHARGING), schedule((11, 12))], 9.5, STOP, "waiting_for_block"),
@@ -227,7 +230,7 @@ NEXT_LOOKS: dict[str, tuple[list[Any], float, datetime | None]] = {
     "waiting for a state of charge": ([state(0.1, soc_time=at(-1))], 0.1, at(0) + POLICY.soc_grace),
     "before the block": ([state(1)], 1, at(7)),
     "in the block": ([state(8, CHARGING, soc_pct=60)], 8, at(10)),
-    "waiting for a plan": ([state(0.1), schedule(session_id="old")], 0.1, at(0) + POLICY.plan_grace),
+    "waiting for a plan": ([state(0.1), OLD], 0.1, at(0) + POLICY.plan_grace),
     "only the plug can change it": ([state(7, at_home=False)], 7, None),
 }
 
@@ -339,6 +342,8 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
     "our start is no driver's": (started(schedule((11, 12), revision=2), state(7.5, CHARGING)), 7.5, STOP,
                                  "waiting_for_block"),
     "paused while held: released": (held(preference("paused", 1)), 1, START, "paused"),
+    "charged since, so nothing of ours to release": (
+        held(state(1, CHARGING), state(2), preference("paused", 2)), 2, None, "paused"),
     "consent withdrawn while held: released": (
         held(REGISTRATION.model_copy(update={"consent": "withdrawn"})), 1, START, "no_consent"),
     "held at the last safe start: released": (held(schedule((11, 12), revision=2)), 10.2, START,
@@ -381,6 +386,34 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
 def test_a_night(known: ControlState, hours: float, action: Action | None, reason: str) -> None:
     decision = decide(known, hours)
     assert (decision.action, decision.reason) == (action, reason)
+
+
+def test_a_stop_that_failed_is_repeated_not_mistaken_for_the_driver() -> None:
+    known, stop = commanded(control(state(0.05), state(0.1, CHARGING)), 0.1, STOP)
+    known = observe_command(known, final(stop, 0.11, CommandPhase.FAILED, detail="refused"))
+    assert decide(observe_state(known, state(0.2, CHARGING)), 0.2).action is STOP
+
+
+@pytest.mark.parametrize("ends", ["complete", "target"])
+def test_an_uneventful_night_takes_as_few_commands_as_it_has_switches(ends: str) -> None:
+    known, soc_pct, charge, actions = control(), 50.0, CHARGING, []
+    for step in range(156):
+        hours = step / 12
+        soc_pct += 0.9 if charge is CHARGING else 0
+        if ends == "complete" and soc_pct >= 80:
+            charge = Charge.COMPLETE
+        limit_pct = 80 if ends == "complete" else 100
+        known = observe_state(known, state(hours, charge, soc_pct=soc_pct, limit_pct=limit_pct))
+        if known.command is not None and known.command.phase not in FINAL:
+            known = observe_command(known, final(known.command, hours, CommandPhase.CONFIRMED))
+        decision = decide(known, hours)
+        known = decision.control
+        if decision.action is not None:
+            actions.append(decision.action)
+            charge = CHARGING if decision.action is START else IDLE
+    assert actions == ([STOP, START] if ends == "complete" else [STOP, START, STOP])
+    assert soc_pct >= 80
+    assert known.driver_override_session is None
 
 
 def test_a_driver_s_hand_counts_until_the_next_session() -> None:
