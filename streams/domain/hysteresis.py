@@ -97,8 +97,8 @@ def _saving(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_
         return 0.0
     left = blocks_of(old, case.now)
     left_kwh = sum(kwh for _, _, kwh in left)
-    if left_kwh <= 0:
-        return 0.0
+    if left_kwh <= 0 or case.now < left[0][0] <= case.now + timedelta(seconds=spread_seconds_max):
+        return 0.0  # a block that only waits for its offset is as good as running
     better, _ = cheapest(case, slots, left_kwh, running_kwh(case), spread_seconds_max)
     return _objective(case, left, slots) - _objective(case, better, slots)
 

@@ -20,6 +20,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+case = pytest.param
+
+
 def preference(clock: str, **days: str) -> Preference:
     return Preference(car="a.b", ready_by=clock, ready_by_days=days, updated_at=at("2023-01-01T00:00Z"))
 
@@ -27,19 +30,19 @@ def preference(clock: str, **days: str) -> Preference:
 @pytest.mark.parametrize(
     ("zone", "clock", "after", "expected"),
     [
-        pytest.param("Europe/London", "07:00", "2023-05-14T18:00Z", "2023-05-15T06:00Z", id="summer"),
-        pytest.param("Europe/London", "07:00", "2023-05-15T05:59Z", "2023-05-15T06:00Z", id="same morning"),
-        pytest.param("Europe/London", "07:00", "2023-05-15T06:00Z", "2023-05-16T06:00Z", id="strictly after"),
-        pytest.param("Europe/London", "07:00", "2023-03-25T20:00Z", "2023-03-26T06:00Z", id="London, 23 hours"),
-        pytest.param("Europe/London", "07:00", "2023-10-28T20:00Z", "2023-10-29T07:00Z", id="London, 25 hours"),
-        pytest.param("Europe/London", "01:30", "2023-03-25T20:00Z", "2023-03-26T01:00Z", id="London, skipped"),
-        pytest.param("Europe/London", "01:30", "2023-10-28T20:00Z", "2023-10-29T00:30Z", id="London, first of two"),
-        pytest.param("Europe/London", "01:30", "2023-10-29T00:30Z", "2023-10-30T01:30Z", id="London, not the second"),
-        pytest.param("Europe/Berlin", "07:00", "2023-03-25T20:00Z", "2023-03-26T05:00Z", id="Berlin, 23 hours"),
-        pytest.param("Europe/Berlin", "07:00", "2023-10-28T20:00Z", "2023-10-29T06:00Z", id="Berlin, 25 hours"),
-        pytest.param("Europe/Berlin", "02:30", "2023-03-25T20:00Z", "2023-03-26T01:00Z", id="Berlin, skipped"),
-        pytest.param("Europe/Berlin", "02:30", "2023-10-28T20:00Z", "2023-10-29T00:30Z", id="Berlin, first of two"),
-        pytest.param("Pacific/Apia", "07:00", "2011-12-29T20:00Z", "2011-12-30T10:00Z", id="a whole day skipped"),
+        case("Europe/London", "07:00", "2023-05-14T18:00Z", "2023-05-15T06:00Z", id="summer"),
+        case("Europe/London", "07:00", "2023-05-15T05:59Z", "2023-05-15T06:00Z", id="same morning"),
+        case("Europe/London", "07:00", "2023-05-15T06:00Z", "2023-05-16T06:00Z", id="strictly after"),
+        case("Europe/London", "07:00", "2023-03-25T20:00Z", "2023-03-26T06:00Z", id="London, 23 h"),
+        case("Europe/London", "07:00", "2023-10-28T20:00Z", "2023-10-29T07:00Z", id="London, 25 h"),
+        case("Europe/London", "01:30", "2023-03-25T20:00Z", "2023-03-26T01:00Z", id="London, skipped"),
+        case("Europe/London", "01:30", "2023-10-28T20:00Z", "2023-10-29T00:30Z", id="London, first"),
+        case("Europe/London", "01:30", "2023-10-29T00:30Z", "2023-10-30T01:30Z", id="London, not second"),
+        case("Europe/Berlin", "07:00", "2023-03-25T20:00Z", "2023-03-26T05:00Z", id="Berlin, 23 h"),
+        case("Europe/Berlin", "07:00", "2023-10-28T20:00Z", "2023-10-29T06:00Z", id="Berlin, 25 h"),
+        case("Europe/Berlin", "02:30", "2023-03-25T20:00Z", "2023-03-26T01:00Z", id="Berlin, skipped"),
+        case("Europe/Berlin", "02:30", "2023-10-28T20:00Z", "2023-10-29T00:30Z", id="Berlin, first"),
+        case("Pacific/Apia", "07:00", "2011-12-29T20:00Z", "2011-12-30T10:00Z", id="day skipped"),
     ],
 )  # fmt: skip
 def test_ready_by_is_the_next_local_wall_time(zone: str, clock: str, after: str, expected: str) -> None:
