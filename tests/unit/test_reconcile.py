@@ -329,7 +329,7 @@ def held(*messages: Any) -> ControlState:
 def started(*messages: Any) -> ControlState:
     """Held, then started by us in the block at 01:00, confirmed."""
     known, start = commanded(held(state(7)), 7, START)
-    known = observe_state(known, state(7.1, CHARGING))
+    known = observe_state(observe_state(known, state(7.05)), state(7.1, CHARGING))
     known = observe_command(known, final(start, 7.1, CommandPhase.CONFIRMED))
     for message in messages:
         known = observe(known, message)
@@ -342,6 +342,8 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
     "our start is no driver's": (started(schedule((11, 12), revision=2), state(7.5, CHARGING)), 7.5, STOP,
                                  "waiting_for_block"),
     "paused while held: released": (held(preference("paused", 1)), 1, START, "paused"),
+    "power fails after a pause: no driver": (
+        started(state(8), state(8.2, Charge.NO_POWER), state(8.5)), 8.5, START, "in_block"),
     "charged since, so nothing of ours to release": (
         held(state(1, CHARGING), state(2), preference("paused", 2)), 2, None, "paused"),
     "consent withdrawn while held: released": (
@@ -414,6 +416,30 @@ def test_an_uneventful_night_takes_as_few_commands_as_it_has_switches(ends: str)
     assert actions == ([STOP, START] if ends == "complete" else [STOP, START, STOP])
     assert soc_pct >= 80
     assert known.driver_override_session is None
+
+
+def test_a_start_that_the_car_drops_is_repeated_not_mistaken_for_the_driver() -> None:
+    known, start = commanded(held(state(7)), 7, START)
+    known = observe_state(observe_state(known, state(7.05, Charge.STARTING)), state(7.1))
+    known = observe_command(known, final(start, 7.1, CommandPhase.FAILED, detail="ignored"))
+    assert decide(known, 7.2).action is START
+
+
+def test_a_confirmed_switch_forgets_the_failures_before_it() -> None:
+    known, start = commanded(control(state(7)), 7, START)
+    known = observe_command(known, final(start, 7, CommandPhase.FAILED, retry_at=at(7.5)))
+    known, again = commanded(known, 7.5, START)
+    assert known.attempts == 1
+    known = observe_command(known, final(again, 7.6, CommandPhase.CONFIRMED))
+    assert (known.attempts, known.gave_up, known.retry_after) == (0, False, None)
+
+
+def test_our_switches_of_an_older_session_explain_nothing_in_the_next() -> None:
+    session = SESSION.model_copy(update={"id": "s2", "plugged_at": at(24), "seen_at": at(24)})
+    tomorrow = schedule((31, 33), session_id="s2", ready_by=at(37), inputs=PlanInputs(now=at(24)))
+    blip = [state(hours, session=session) for hours in (24, 24.02)]
+    blip.append(state(24.05, CHARGING, session=session))
+    assert decide(held(tomorrow, *blip), 24.05).action is STOP
 
 
 def test_a_driver_s_hand_counts_until_the_next_session() -> None:
