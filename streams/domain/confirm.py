@@ -22,9 +22,7 @@ _EFFECT: Final = {
 }
 
 
-def judge(
-    command: CommandEvent, state: VehicleState | None, now: datetime, window: timedelta
-) -> CommandEvent | None:
+def judge(command: CommandEvent, state: VehicleState | None, now: datetime, window: timedelta) -> CommandEvent | None:
     """The final phase of a command, or None while it is open.
 
     `sending` is judged like `sent`: a worker that died in between leaves a command that may have arrived.

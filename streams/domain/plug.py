@@ -95,9 +95,7 @@ def _plugged(
         return kept
     last = state.session
     if last is not None and last.ended_at is not None and _same_stay(last, last.ended_at, at):
-        return replace(
-            last, ended_at=None, end_evidence=None, evidence=Evidence.REPLUGGED, revision=last.revision + 1
-        )
+        return replace(last, ended_at=None, end_evidence=None, evidence=Evidence.REPLUGGED, revision=last.revision + 1)
     return open_session(reading, at, why)
 
 

@@ -28,9 +28,7 @@ def edges(before: PlugSession | None, state: VehicleState) -> tuple[PlugEvent, .
     if session is None:
         return ()
     if before is None or before.id != session.id:
-        replaced = (
-            () if before is None or before.ended_at is not None else (_replaced(before, session, state),)
-        )
+        replaced = () if before is None or before.ended_at is not None else (_replaced(before, session, state),)
         return (*replaced, _plugged_in(session, state), *_ended(session, state))
     corrected = session.revision > before.revision
     correction = (_correction(session, state),) if corrected else ()

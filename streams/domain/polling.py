@@ -31,7 +31,7 @@ class PollPolicy:
     grid: timedelta = timedelta(seconds=1)
 
 
-def next_poll(  # noqa: PLR0917 - all six decide, none is optional
+def next_poll(
     car: str,
     state: VehicleState | None,
     schedule: Schedule | None,
@@ -76,9 +76,7 @@ def _changed(state: VehicleState, now: datetime, policy: PollPolicy) -> bool:
     return session is not None and now < session.seen_at + policy.burst
 
 
-def _edge(
-    schedule: Schedule | None, session: PlugSession, now: datetime, before: datetime
-) -> datetime | None:
+def _edge(schedule: Schedule | None, session: PlugSession, now: datetime, before: datetime) -> datetime | None:
     """The first start or end of a planned block in (now, before)."""
     if schedule is None or schedule.session_id != session.id:
         return None

@@ -84,9 +84,7 @@ def test_times_of_any_offset_become_utc(fields: dict[str, Any]) -> None:
 
 
 @given(st.fixed_dictionaries(VEHICLE), st.none() | st.fixed_dictionaries(SESSION))
-def test_every_state_row_is_its_contract_in_json(
-    fields: dict[str, Any], session: dict[str, Any] | None
-) -> None:
+def test_every_state_row_is_its_contract_in_json(fields: dict[str, Any], session: dict[str, Any] | None) -> None:
     row = VehicleRow(**fields, session=None if session is None else SessionRow(**session))
     raw = encode_vehicle(row)
     state = VehicleState.model_validate_json(raw)

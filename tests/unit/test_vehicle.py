@@ -200,17 +200,13 @@ POWER: dict[str, tuple[TelemetryRow, Charge, float | None]] = {
 
 
 @pytest.mark.parametrize(("later", "charge", "power_kw"), POWER.values(), ids=POWER)
-def test_power_belongs_to_its_charge_word(
-    later: TelemetryRow, charge: Charge, power_kw: float | None
-) -> None:
+def test_power_belongs_to_its_charge_word(later: TelemetryRow, charge: Charge, power_kw: float | None) -> None:
     state = folded(reading(0, P, charge=Charge.CHARGING, power_kw=7.4, at_home=True), later)
     assert (state.charge, state.power_kw) == (charge, power_kw)
 
 
 def test_the_first_state_of_charge_of_a_session_is_one_sampled_in_it() -> None:
-    state = folded(
-        reading(-60, U, soc_pct=70), reading(0, P), reading(5, P, soc_pct=41), reading(9, P, soc_pct=45)
-    )
+    state = folded(reading(-60, U, soc_pct=70), reading(0, P), reading(5, P, soc_pct=41), reading(9, P, soc_pct=45))
     assert session_of(state).soc_pct == 41
 
 
@@ -281,9 +277,7 @@ def test_every_reading_three_times_gives_the_same_state(stays: list[tuple[int, i
 
 
 @given(st.permutations([6.0, 7.0, 8.0, 9.0, 10.0]), st.integers(1, 3))
-def test_a_shuffled_plug_in_is_one_session_with_the_earliest_beginning(
-    order: list[float], times: int
-) -> None:
+def test_a_shuffled_plug_in_is_one_session_with_the_earliest_beginning(order: list[float], times: int) -> None:
     readings = [reading(minutes, P) for minutes in order]
     ids, state = _sessions([reading(0, U), *readings * times])
     assert len(ids) == 1
