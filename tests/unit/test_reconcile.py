@@ -500,12 +500,13 @@ def test_steps_of_a_command_only_go_forward_and_count_once() -> None:
 
 EVENTS = st.one_of(
     st.tuples(st.just("charge"), st.sampled_from(Charge)),
-    st.tuples(st.just("home"), st.sampled_from([True, True, True, False, None])),
+    st.tuples(st.just("home"), st.sampled_from([True, True, True, True, False, None])),
     st.tuples(st.just("unplug"), st.none()),
     st.tuples(st.just("plan"), st.lists(st.floats(0, 12), min_size=1, max_size=3)),
     st.tuples(st.just("mode"), st.sampled_from(["smart", "smart", "boost", "paused"])),
     st.tuples(st.just("result"), st.sampled_from(sorted(FINAL))),
-    st.tuples(st.just("wait"), st.just(None)),
+    st.tuples(st.just("asleep"), st.none()),
+    st.tuples(st.just("wait"), st.none()),
 )
 
 
@@ -535,6 +536,8 @@ class _Night:
                 self.deliver(preference(value, self.hours))
             case "result":
                 self._finish(CommandPhase(value))
+            case "asleep":
+                self._finish(CommandPhase.FAILED, "asleep")
         self.deliver(state(self.hours, self.charge, at_home=self.at_home, session=self.session))
         decision = decide(self.known, self.hours)
         self.known = decision.control
@@ -552,10 +555,10 @@ class _Night:
         inputs = PlanInputs(now=at(self.hours))
         self.deliver(schedule(*blocks, revision=self.revision, session_id=self.session.id, inputs=inputs))
 
-    def _finish(self, phase: CommandPhase) -> None:
+    def _finish(self, phase: CommandPhase, detail: str | None = None) -> None:
         command = self.known.command
         if command is not None and command.phase not in FINAL:
-            self.deliver(final(command, self.hours, phase))
+            self.deliver(final(command, self.hours, phase, detail=detail))
 
 
 @settings(max_examples=150)
@@ -571,7 +574,7 @@ def test_any_night_keeps_the_rules(events: list[tuple[str, Any]]) -> None:
         command = decision.command
         assert night.at_home is True, "never a command away from home"
         assert before.command is None or night.known.command == command
-        assert before.command is None or before.command.phase in FINAL or kind == "result", "one in flight"
+        assert before.command is None or before.command.phase in FINAL or kind in {"result", "asleep"}, "one in flight"
         assert not overridden or command.reason == "boost", "the driver wins"
         assert command.action is not STOP or night.charge in {CHARGING, Charge.STARTING}
         assert command.action is not START or night.charge not in {CHARGING, Charge.COMPLETE}
