@@ -73,7 +73,7 @@ def meter(
             efficiency=registration.efficiency,
             home_zone=registration.home_zone,
         )
-    elif state.session.revision >= opened.session.revision:
+    elif _newness(state.session) >= _newness(opened.session):
         opened = opened.model_copy(update={"session": state.session})
     return _promise(_read(opened, state), schedule)
 
@@ -87,6 +87,11 @@ def soc_at(opened: OpenSession, at: datetime) -> float | None:
         if before <= at < after:
             return low + (high - low) * ((at - before) / (after - before))
     return track[-1][1]
+
+
+def _newness(session: PlugSession) -> tuple[int, bool]:
+    """A session that ended is only reopened by a new revision, never by a late reading."""
+    return session.revision, session.ended_at is not None
 
 
 def _read(opened: OpenSession, state: VehicleState) -> OpenSession:

@@ -44,9 +44,7 @@ class Ledger(BaseModel):
     links_lost: int = 0
 
 
-def notices(
-    ledger: Ledger | None, status: DriverStatus, now: datetime
-) -> tuple[Ledger, tuple[NotificationEvent, ...]]:
+def notices(ledger: Ledger | None, status: DriverStatus, now: datetime) -> tuple[Ledger, tuple[NotificationEvent, ...]]:
     """The ledger after this status and the pushes it calls for, as intents. Asked again, it stays silent.
 
     What may wait is not said at night: asked again in the morning it is said then, unless it no longer holds.
@@ -70,9 +68,7 @@ def is_quiet(now: datetime, zone: str) -> bool:
     return local >= QUIET_FROM or local < QUIET_UNTIL
 
 
-def _due(
-    told: Ledger, status: DriverStatus, now: datetime
-) -> Iterator[tuple[NotificationKind, str | None, str]]:
+def _due(told: Ledger, status: DriverStatus, now: datetime) -> Iterator[tuple[NotificationKind, str | None, str]]:
     """(kind, session, content) of everything that holds at present."""
     session_id = status.session_id
     if session_id and status.plan_revision is not None and status.reason in _HAS_PLAN:

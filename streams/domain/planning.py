@@ -204,9 +204,7 @@ def _inputs(case: Case, price: Forecast | None, carbon: Forecast | None) -> Plan
     )
 
 
-def _hands_off(
-    planning: PlanningState, state: VehicleState, reason: PlanReason, now: datetime
-) -> Schedule | None:
+def _hands_off(planning: PlanningState, state: VehicleState, reason: PlanReason, now: datetime) -> Schedule | None:
     """An empty schedule, once; none for a car that never said if it is plugged in: that is not unplugged."""
     if state.session is None and state.plug is not Plug.UNPLUGGED:
         return None

@@ -20,9 +20,7 @@ ROUNDING_POINTS: Final = 1.0
 _UNKNOWN_SHARE: Final = 0.01
 
 
-def settle(
-    opened: OpenSession, price: Forecast | None, carbon: Forecast | None, now: datetime
-) -> SessionSettled:
+def settle(opened: OpenSession, price: Forecast | None, carbon: Forecast | None, now: datetime) -> SessionSettled:
     """The account of a session. Amounts are null unless the forecast covers all four ways to charge."""
     start, end = opened.session.plugged_at, opened.session.ended_at or now
     slots = combine(price, carbon, start, end) if price else ()

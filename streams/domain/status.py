@@ -106,9 +106,7 @@ def status(s: StatusState, now: datetime) -> DriverStatus | None:
     return told.model_copy(update={"version": stable_id(content)})
 
 
-def _bare(
-    s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime
-) -> DriverStatus:
+def _bare(s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime) -> DriverStatus:
     state, session, settled = s.state, _live(s), s.settled
     cost, carbon_g = (settled.cost, settled.carbon_g) if settled else (None, None)
     return DriverStatus(
@@ -218,7 +216,5 @@ def _in_block(schedule: Schedule, *, flowing: bool) -> StatusReason:
 
 def _outside(command: CommandEvent | None) -> StatusReason:
     """Charging when the plan says wait: after a stop that worked it was the driver, else a stop is near."""
-    stopped = (
-        command is not None and command.action is Action.STOP and command.phase is CommandPhase.CONFIRMED
-    )
+    stopped = command is not None and command.action is Action.STOP and command.phase is CommandPhase.CONFIRMED
     return StatusReason.CHARGING_BY_DRIVER if stopped else StatusReason.STOPPING
