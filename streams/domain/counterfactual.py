@@ -17,7 +17,7 @@ def unmanaged(energy_kwh: float, power_kw: float, start: datetime, end: datetime
     return ((start, min(end, start + timedelta(hours=energy_kwh / power_kw)), energy_kwh),)
 
 
-def timer(  # noqa: PLR0917 - one flat public signature
+def timer(
     energy_kwh: float, power_kw: float, start: datetime, end: datetime, zone: str, at: time = time(0, 30)
 ) -> Profile:
     """Everything from the first local `at` in [start, end); earlier only if it would not fit before `end`."""
@@ -29,7 +29,7 @@ def timer(  # noqa: PLR0917 - one flat public signature
     return unmanaged(energy_kwh, power_kw, max(start, min(begin, latest)), end)
 
 
-def oracle(  # noqa: PLR0917 - one flat public signature
+def oracle(
     energy_kwh: float,
     power_kw: float,
     start: datetime,
