@@ -65,7 +65,8 @@ def reconcile(control: ControlState, now: datetime, policy: ControlPolicy) -> De
         return Decision(None, _absent(control), None, control, None)
     reason = _hands_off(state)
     if reason is not None:
-        return Decision(None, reason, None, control, None)
+        doubtful = state.unplug_suspected_at is not None
+        return Decision(None, reason, None, control, now + policy.confirm_window if doubtful else None)
     if control.command is not None and in_flight(control):
         return Decision(None, "command_in_flight", None, control, _judged_by(control.command, policy))
     if _overridden(control, session):
@@ -149,7 +150,7 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
         return _rest(case._replace(control=lost), "cannot_control")
     why = held_back(case, want, switch)
     if why is not None:
-        return _rest(case, why)
+        return _rest(case, why, case.now + case.policy.confirm_window)
     action = Action.WAKE if switch is Action.START and needs_wake(case) else switch
     until, why = wait_until(case, want, action)
     if until is not None and case.now < until:

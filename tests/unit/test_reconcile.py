@@ -227,11 +227,21 @@ def test_a_command_expires(messages: list[Any], hours: float, not_after: datetim
 
 
 NEXT_LOOKS: dict[str, tuple[list[Any], float, datetime | None]] = {
-    "waiting for a state of charge": ([state(0.1, soc_time=at(-1))], 0.1, at(0) + POLICY.soc_grace),
+    "waiting for a state of charge": (
+        [state(0.15, soc_time=at(-1)), schedule((0, 3))],
+        0.15,
+        at(0) + POLICY.soc_grace,
+    ),
     "before the block": ([state(1)], 1, at(7)),
     "in the block": ([state(8, CHARGING, soc_pct=60)], 8, at(10)),
     "waiting for a plan": ([state(0.1), OLD], 0.1, at(0) + POLICY.plan_grace),
-    "only the plug can change it": ([state(7, at_home=False)], 7, None),
+    "the next reading decides about the plug": (
+        [state(7, unplug_suspected_at=at(7))],
+        7,
+        at(7) + POLICY.confirm_window,
+    ),
+    "any reading may free a stop": ([state(0.1, CHARGING)], 0.7, at(0.7) + POLICY.confirm_window),
+    "only the car can change it": ([state(7, at_home=False)], 7, None),
 }
 
 
