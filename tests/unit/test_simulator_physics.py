@@ -100,6 +100,12 @@ def test_a_car_never_charges_past_its_limit_its_power_or_its_stay(
         assert earlier.end <= later.start
 
 
+def test_a_moment_of_no_length_is_not_metered() -> None:
+    by_hand = [DriverAction(START, Action.START)]
+    _, log = live(SimCar(account="a", vehicle="b", stays=[Stay(START, END, 40)], driver_actions=by_hand), [], [])
+    assert all(piece.start < piece.end for piece in log.metered)
+
+
 @given(cars(), deeds, st.lists(moments, max_size=30))
 def test_looking_at_a_car_changes_nothing(
     car: SimCar, commands: list[tuple[datetime, Action]], looks: list[datetime]

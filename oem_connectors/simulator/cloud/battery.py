@@ -50,7 +50,7 @@ class Battery:
     def pieces(self, soc_pct: float, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """[start, end) in intervals that have constant power or lie inside one quarter of an hour."""
         knee = start + timedelta(hours=self.hours(soc_pct, max(soc_pct, self.knee_pct)))
-        if start < knee:
+        if start < min(knee, end):
             yield start, min(knee, end)
         at = max(start, knee)
         while at < end:
