@@ -60,9 +60,11 @@ class OpenSession(_Fold):
 
 def meter(
     opened: OpenSession | None, state: VehicleState, registration: Registration, schedule: Schedule | None
-) -> OpenSession | None:
-    """Fold one more state. Idempotent; a new session starts anew; None until the car is first plugged in."""
+) -> OpenSession:
+    """Fold one more state. Idempotent; a new session starts anew. ValueError: the car was never plugged in."""
     if state.session is None:
+        if opened is None:
+            raise ValueError("a car that was never plugged in has no session to meter")
         return opened
     if opened is None or opened.session.id != state.session.id:
         opened = OpenSession(

@@ -13,6 +13,7 @@ from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.notification import NotificationEvent, NotificationKind, NotificationPhase
 from streams.domain import wording
 from streams.domain.ids import stable_id
+from streams.domain.ready import next_local
 
 QUIET_FROM: Final = time(22, 30)
 QUIET_UNTIL: Final = time(6, 30)
@@ -60,6 +61,17 @@ def notices(ledger: Ledger | None, status: DriverStatus, now: datetime) -> tuple
             continue  # the warning itself says that the car is plugged in and what happens
         events.append(_event(event_id, kind, session_id, status, now))
     return told, tuple(events)
+
+
+def ask_again(ledger: Ledger, status: DriverStatus, now: datetime) -> datetime | None:
+    """When the quiet hours end, if they hold back something that `notices` would say now; else None."""
+    if not is_quiet(now, status.home_zone):
+        return None
+    held = (
+        kind in _CAN_WAIT and stable_id(status.car, session_id, kind.value, content) not in ledger.said
+        for kind, session_id, content in _due(ledger, status, now)
+    )
+    return next_local(QUIET_UNTIL, status.home_zone, now) if any(held) else None
 
 
 def is_quiet(now: datetime, zone: str) -> bool:

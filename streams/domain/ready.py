@@ -25,6 +25,15 @@ def ready_by(preference: Preference, home_zone: str, after: datetime) -> datetim
     return instant
 
 
+def next_local(at: time, zone_name: str, after: datetime) -> datetime:
+    """The next instant strictly after `after` at which clocks in the zone show `at`, in UTC."""
+    zone = ZoneInfo(zone_name)
+    day = after.astimezone(zone).date()
+    while (instant := local_instant(day, at, zone)) <= after:
+        day += timedelta(days=1)
+    return instant
+
+
 def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The UTC instant at which clocks in `zone` first show `at` on `day`, or else the next that exists."""
     wall = datetime.combine(day, at.replace(tzinfo=None, fold=0))

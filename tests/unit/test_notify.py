@@ -11,7 +11,7 @@ from streams.contracts.account import Link
 from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.notification import NotificationEvent, NotificationKind, NotificationPhase
 from streams.contracts.telemetry import Charge, Plug
-from streams.domain.notify import Ledger, is_quiet, notices
+from streams.domain.notify import Ledger, ask_again, is_quiet, notices
 from tests.night import CAR, after
 
 #: Minutes after 18:00 local: 23:00 and 08:00.
@@ -115,6 +115,15 @@ def test_done_waits_for_the_morning() -> None:
     done = seen(R.UNPLUGGED, **GONE, **SETTLED)
     assert kinds((NIGHT, done)) == []
     assert kinds((NIGHT, done), (MORNING, done), (MORNING + 5, done)) == ["done"]
+
+
+def test_who_held_something_back_asks_again_when_the_night_is_over() -> None:
+    done = seen(R.UNPLUGGED, **GONE, **SETTLED)
+    ledger, _ = told([(NIGHT, done)])
+    assert ask_again(ledger, done, after(NIGHT)) == after(750)
+    assert ask_again(ledger, done, after(MORNING)) is None
+    said, _ = told([(MORNING, done)])
+    assert ask_again(said, done, after(NIGHT)) is None
 
 
 def test_a_move_at_night_is_dropped_once_it_is_outdated() -> None:

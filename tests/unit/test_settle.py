@@ -45,10 +45,9 @@ def night(start: float = 390, power_kw: float = 7.2, ended: float = ENDED, until
 
 
 def metered(readings: list[VehicleState], schedule: Schedule | None) -> OpenSession:
-    opened = None
-    for reading in readings:
+    opened = meter(None, readings[0], registration(), schedule)
+    for reading in readings[1:]:
         opened = meter(opened, reading, registration(), schedule)
-    assert opened is not None
     return opened
 
 
@@ -86,13 +85,13 @@ def test_what_happens_after_the_session_is_not_metered() -> None:
 
 
 def test_a_car_that_was_never_plugged_in_is_not_metered() -> None:
-    assert meter(None, state(session=None), registration(), None) is None
+    with pytest.raises(ValueError, match="never plugged in"):
+        meter(None, state(session=None), registration(), None)
 
 
 def test_a_new_session_starts_anew() -> None:
     opened = metered(night(), plan_of())
     fresh = meter(opened, state(900, session=session("s2", plugged_at=after(900))), registration(), None)
-    assert fresh is not None
     assert (fresh.session.id, fresh.energy, fresh.first) == ("s2", (), None)
 
 
