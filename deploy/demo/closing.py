@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rich import box
@@ -10,10 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deploy.demo.showing import per_kwh, saving_pct
+from deploy.demo import books
 
-WAYS: Final = {"managed": "D2EV", "unmanaged": "At once", "timer": "Timer 00:30", "oracle": "Oracle"}
-_NONE: Final = "–"
 _BAD: Final = frozenset({"missed", "duplicate", "duplicate_effective", "lost"})
 
 
@@ -23,37 +21,13 @@ def summary_table(summary: Mapping[str, Any]) -> RenderableType:
 
 
 def _ways(summary: Mapping[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=_heading(summary), title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, title=books.heading(summary), title_justify="left", title_style="bold")
     table.add_column("")
-    for way, name in WAYS.items():
+    for way, name in books.WAYS.items():
         table.add_column(name, justify="right", style="bold green" if way == "managed" else "")
-    currency, energy_kwh = summary["currency"], summary["energy_kwh"]
-    coin = per_kwh(currency)
-    cost, carbon_kg = summary["cost"], summary["carbon_kg"]
-    _row(table, "Cost", lambda way: f"{cost[way]:.2f} {currency}")
-    _row(table, "  against at once", lambda way: _less(cost["unmanaged"], cost[way]))
-    _row(table, f"  {coin.unit}", lambda way: _over(cost[way] * coin.factor, energy_kwh, 2))
-    _row(table, "CO2", lambda way: f"{carbon_kg[way]:.1f} kg")
-    _row(table, "  against at once", lambda way: _less(carbon_kg["unmanaged"], carbon_kg[way]))
-    _row(table, "  g/kWh", lambda way: _over(carbon_kg[way] * 1000, energy_kwh, 0))
+    for row in books.rows(summary):
+        table.add_row("  " * row.part + row.name, *row.cells)
     return table
-
-
-def _heading(summary: Mapping[str, Any]) -> str:
-    return f"{summary['vehicles']} cars, {summary['sessions']} sessions, {summary['energy_kwh']:.0f} kWh by the meter"
-
-
-def _row(table: Table, name: str, cell: Callable[[str], str]) -> None:
-    table.add_row(name, *map(cell, WAYS))
-
-
-def _less(instead: float, paid: float) -> str:
-    pct = saving_pct(instead, paid)
-    return _NONE if pct is None else f"{-pct:+.1f} %".replace("-0.0", "0.0").replace("+0.0", "0.0")
-
-
-def _over(amount: float, energy_kwh: float, digits: int) -> str:
-    return f"{amount / energy_kwh:.{digits}f}" if energy_kwh else _NONE
 
 
 def _facts(summary: Mapping[str, Any]) -> Table:
@@ -90,7 +64,7 @@ def _counted(counts: Mapping[str, Any] | int, names: tuple[str, ...]) -> Text:
 
 def _each(summary: Mapping[str, Any], name: str) -> str:
     value = summary[name]
-    return _NONE if value is None else f"{value:.2f}"
+    return books.NONE if value is None else f"{value:.2f}"
 
 
 def _ledger(events: Mapping[str, int]) -> Text:
