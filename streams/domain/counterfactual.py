@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from streams.domain.planner import CostSlot, PlanRequest, Profile, plan
-from streams.domain.ready import local_instant
+from streams.domain.ready import next_local
 
 
 def unmanaged(energy_kwh: float, power_kw: float, start: datetime, end: datetime) -> Profile:
@@ -21,10 +20,7 @@ def timer(
     energy_kwh: float, power_kw: float, start: datetime, end: datetime, zone: str, at: time = time(0, 30)
 ) -> Profile:
     """Everything from the first local `at` in [start, end); earlier only if it would not fit before `end`."""
-    home = ZoneInfo(zone)
-    day = start.astimezone(home).date()
-    while (begin := local_instant(day, at, home)) < start:
-        day += timedelta(days=1)
+    begin = next_local(at, zone, start - timedelta(microseconds=1))
     latest = end - timedelta(hours=energy_kwh / power_kw)
     return unmanaged(energy_kwh, power_kw, max(start, min(begin, latest)), end)
 
