@@ -39,10 +39,12 @@ def _note(work: Work, record: Record) -> None:
         known = row.command
         if known is not None and (known.decided_at > message.decided_at or (known.id == message.id and known.phase in FINAL)):
             return
-        work.put(IN_FLIGHT, record.key, row.model_copy(update={"command": message}))
+        row = row.model_copy(update={"command": message})
     elif isinstance(message, VehicleState):
-        work.put(IN_FLIGHT, record.key, row.model_copy(update={"state": message}))
-    work.due.set(record.key, DAWN)
+        row = row.model_copy(update={"state": message})
+    work.put(IN_FLIGHT, record.key, row)
+    if row.command is not None and row.command.phase not in FINAL:
+        work.due.set(record.key, DAWN)
 
 
 def _check(work: Work, car: str, window: timedelta) -> None:
@@ -58,5 +60,6 @@ def _check(work: Work, car: str, window: timedelta) -> None:
 
 
 def _restore(work: Work) -> None:
-    for car, _ in work.items(IN_FLIGHT):
-        work.due.set(car, DAWN)
+    for car, row in work.items(IN_FLIGHT):
+        if row.command is not None and row.command.phase not in FINAL:
+            work.due.set(car, DAWN)

@@ -61,7 +61,19 @@ def _note(work: Work, record: Record) -> None:
     control = _observe(known, record.value)
     if control is not known:
         work.put(CONTROL, record.key, control)
-        work.due.set(record.key, DAWN)
+        if _facts(control) != _facts(known):
+            work.due.set(record.key, DAWN)
+
+
+def _facts(control: ControlState) -> tuple[object, ...]:
+    """What a decision turns on, apart from the time: a reading that changes none of it asks for no new look."""
+    state, command = control.state, control.command
+    sent = None if command is None else (command.id, command.phase)
+    seen = None
+    if state is not None:
+        cable = (state.plug, state.at_home, state.session, state.unplug_suspected_at)
+        seen = (*cable, state.charge, state.soc_pct, state.soc_time, state.limit_pct)
+    return control.registration, control.preference, control.schedule, seen, sent, control.retry_after
 
 
 def _act(work: Work, car: str, policy: ControlPolicy) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
+
 from aiohttp import web
 
 from agents.worker import Worker
@@ -36,7 +39,16 @@ async def _readyz(request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request) -> web.Response:
-    return web.json_response(request.app[WORKER].status())
+    """The status; with `?rest=SECONDS`, once the worker has been at rest for that long, or after a quarter second."""
+    worker = request.app[WORKER]
+    rest = float(request.query.get("rest", "0"))
+    give_up = monotonic() + 0.25
+    resting_since = monotonic()
+    while rest and monotonic() - resting_since < rest and monotonic() < give_up:
+        await asyncio.sleep(rest / 4)
+        if worker.runtime.busy():
+            resting_since = monotonic()
+    return web.json_response(worker.status())
 
 
 async def _metrics(request: web.Request) -> web.Response:

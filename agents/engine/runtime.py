@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import blake2b
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
@@ -29,7 +30,9 @@ from tables.table import Table
 V = TypeVar("V")
 
 #: Calls to OEMs and push services that one lane has under way at once.
-JOBS_AT_ONCE = 16
+JOBS_AT_ONCE = 64
+#: How long the result of a job may wait for those of the jobs beside it.
+RESULTS_WAIT_SECONDS = 0.03
 
 
 class Refused(NamedTuple):
@@ -85,6 +88,10 @@ class Runtime:
         for lane in lanes:
             await lane.close()
 
+    def busy(self) -> bool:
+        """Is any lane at work, or about to be?"""
+        return any(lane.busy() for lane in self._lanes.values())
+
     def in_flight(self) -> int:
         """Jobs waiting or running."""
         return sum(len(lane.jobs) for lane in self._lanes.values())
@@ -113,12 +120,16 @@ class StageLane:
         self._rows = PartitionRows(stage.tables, runtime.bound, partition)
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
         self._turn = asyncio.Lock()
+        self._results: list[tuple[Callable[[Work], None], asyncio.Future[None]]] = []
         self._restored = stage.restore is None
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
     def put(self, message: Any) -> None:
         """Take a chunk's message; it is acknowledged when everything it caused is durable."""
         self._queue.put_nowait(message)
+
+    def busy(self) -> bool:
+        return bool(self._queue.qsize() or self._turn.locked() or len(self.jobs))
 
     async def close(self) -> None:
         await self._queue.join()
@@ -130,13 +141,40 @@ class StageLane:
         return self._rows.get(table, key)
 
     async def commit(self, change: Callable[[Work], None]) -> None:
-        """Apply the result of a job. Raises Revoked when the partition has gone."""
+        """Apply the result of a job. Raises Revoked when the partition has gone.
+
+        Results that come in close together are made durable together: a job that waits here lets others catch up.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._results.append((change, done))
+        if len(self._results) == 1:
+            asyncio.get_running_loop().create_task(self._commit_results())
+        await done
+
+    async def _commit_results(self) -> None:
+        give_up = monotonic() + RESULTS_WAIT_SECONDS
+        while len(self._results) < len(self.jobs) and monotonic() < give_up:
+            await asyncio.sleep(RESULTS_WAIT_SECONDS / 10)
         async with self._turn:
-            if self._epoch != self._runtime.epoch():
-                raise Revoked
-            work = self._work([])
-            change(work)
-            await self._make_durable(work.effects, None)
+            results, self._results = self._results, []
+            try:
+                if self._epoch != self._runtime.epoch():
+                    raise Revoked
+                work = self._work([])
+                for change, _ in results:
+                    change(work)
+                await self._make_durable(work.effects, None)
+            except Exception as error:  # noqa: BLE001 - each job learns of it, and ends the worker if it must
+                outcome: Exception | None = error
+            else:
+                outcome = None
+        for _, done in results:
+            if done.done():
+                continue
+            if outcome is None:
+                done.set_result(None)
+            else:
+                done.set_exception(outcome)
 
     async def _serve(self) -> None:
         while True:

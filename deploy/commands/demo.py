@@ -27,6 +27,7 @@ def demo(
     """Run recorded days in about two minutes: registration, telemetry, plan, command, confirmation, push."""
     from deploy.demo.night import Options
     from deploy.demo.scenarios import SCENARIOS
+    from deploy.commands.processes import use_uvloop
 
     if scenario == "list":
         for known in SCENARIOS.values():
@@ -38,6 +39,7 @@ def demo(
         vehicles=vehicles, days=days, scenario=scenario, workers=workers, seed=seed, bootstrap=bootstrap,
         step=timedelta(minutes=step_minutes), run_dir=run_dir,
     )
+    use_uvloop()
     asyncio.run(_quietly(options) if as_json else _shown(options, port, once))
 
 

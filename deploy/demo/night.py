@@ -32,14 +32,17 @@ from oem_connectors.simulator.cloud.world import World
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.internal import TickPhase
 from streams.domain.forecasts import merge
-from streams.topics import TOPICS
+from streams.topics import DEAD_LETTER, NOTIFICATION, PLUG, TOPICS
 
 #: Which stage's due instants call for which beat.
 BEATS = {
-    TickPhase.READ: "polling", TickPhase.ACT: "dispatch", TickPhase.CHECK: "confirmation",
+    TickPhase.READ: "polling",
+    TickPhase.ACT: "dispatch",
+    TickPhase.CHECK: "confirmation",
     TickPhase.TELL: "driver_status",
 }
-NOT_CONSUMED = {"d2ev.plug.event.v1", "d2ev.notification.event.v1", "d2ev.dead-letter.v1"}
+#: Topics that no stage reads.
+FOR_OTHERS = {topic.name for topic in (PLUG, NOTIFICATION, DEAD_LETTER)}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Options:
     workers: int = 1
     seed: int = 1
     bootstrap: str | None = None
-    partitions: int = 6
+    partitions: int = 3
     step: timedelta = timedelta(minutes=5)
     run_dir: Path = Path(".d2ev/demo")
 
@@ -100,8 +103,14 @@ class Night:
         runner, url = await serve(self.world)
         stack.push_async_callback(runner.cleanup)
         self.settings = load(
-            env="demo", bootstrap=options.bootstrap or "127.0.0.1:1", partitions=options.partitions, clock="log",
-            fetch_wait_ms=10, oem_urls={"simulator": url}, poll_grid_seconds=int(options.step.total_seconds()),
+            env="demo",
+            bootstrap=options.bootstrap or "127.0.0.1:1",
+            partitions=options.partitions,
+            clock="log",
+            fetch_wait_ms=8,
+            session_timeout_seconds=4,
+            oem_urls={"simulator": url},
+            poll_grid_seconds=int(options.step.total_seconds()),
         )
         if options.bootstrap is None:
             broker = EmbeddedBroker({topic.name: topic.partitions for topic in topics.wanted(self.settings)})
@@ -117,7 +126,7 @@ class Night:
         stack.push_async_callback(self.workers.close)
         for number in range(options.workers):
             await self.workers.start(f"worker-{number + 1}")
-        consumed = [topic.name for topic in TOPICS if topic.name not in NOT_CONSUMED]
+        consumed = [topic.name for topic in TOPICS if topic.name not in FOR_OTHERS]
         self.quiet = Quiet(self.workers, bootstrap, consumed, options.partitions)
         await self.quiet.start()
         stack.push_async_callback(self.quiet.stop)
@@ -128,9 +137,7 @@ class Night:
     async def _enrol(self) -> None:
         sealer = Sealer(self.settings.seal_key_bytes())
         await self.settle()
-        await self.writer.write(
-            feed.enrolments(self.fleet, self.window, self.world, sealer, self.options.partitions)
-        )
+        await self.writer.write(feed.enrolments(self.fleet, self.window, self.world, sealer, self.options.partitions))
         await self.settle()
 
     async def _live_through(self, on_progress: Callable[[Live], None]) -> None:
@@ -138,7 +145,7 @@ class Night:
         while self.now < self.window.end:
             while published and published[0][0] <= self.now:
                 await self._publish(published.pop(0)[1])
-            await self.settle()
+                await self.settle()
             for beat, stage in BEATS.items():
                 if self._due(stage) <= self.now:
                     await self.writer.write(ticks(self.now, (beat,), range(self.options.partitions)))
@@ -148,7 +155,9 @@ class Night:
                 await self.settle()
             self._refresh()
             on_progress(self.live)
-            upcoming = [self._due(stage) for stage in BEATS.values()] + [at for at, _ in published[:1]] + list(self.hooks)[:1]
+            upcoming = (
+                [self._due(stage) for stage in BEATS.values()] + [at for at, _ in published[:1]] + list(self.hooks)[:1]
+            )
             self.now = min(self.window.end, max(self.now + self.options.step, self._on_grid(min(upcoming))))
 
     async def settle(self) -> None:
@@ -176,7 +185,11 @@ class Night:
 
     def _live(self) -> Live:
         live = Live(
-            start=self.window.start, end=self.window.end, zone=self.window.zone, currency="EUR", now=self.now,
+            start=self.window.start,
+            end=self.window.end,
+            zone=self.window.zone,
+            currency="EUR",
+            now=self.now,
             scenario=self.scenario.name,
         )
         live.cars = {v.car: Car(v.car, v.model, v.zone) for v in self.fleet}
@@ -187,7 +200,9 @@ class Night:
         self.live.now = self.now
         self.live.lag = 0
         self.live.workers = [
-            WorkerInfo(worker.name, worker.process.pid, bool(worker.status.get("ready")), worker.status.get("partitions", []))
+            WorkerInfo(
+                worker.name, worker.process.pid, bool(worker.status.get("ready")), worker.status.get("partitions", [])
+            )
             for worker in self.workers.all
         ]
 
@@ -196,9 +211,14 @@ def _environment(settings: Settings) -> dict[str, str]:
     import json
 
     return {
-        "D2EV_ENV": settings.env, "D2EV_BOOTSTRAP": settings.bootstrap, "D2EV_PARTITIONS": str(settings.partitions),
-        "D2EV_CLOCK": settings.clock, "D2EV_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
-        "D2EV_OEM_URLS": json.dumps(settings.oem_urls), "D2EV_POLL_GRID_SECONDS": str(settings.poll_grid_seconds),
+        "D2EV_ENV": settings.env,
+        "D2EV_BOOTSTRAP": settings.bootstrap,
+        "D2EV_PARTITIONS": str(settings.partitions),
+        "D2EV_CLOCK": settings.clock,
+        "D2EV_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
+        "D2EV_OEM_URLS": json.dumps(settings.oem_urls),
+        "D2EV_POLL_GRID_SECONDS": str(settings.poll_grid_seconds),
+        "D2EV_SESSION_TIMEOUT_SECONDS": str(settings.session_timeout_seconds),
         "D2EV_LOG_LEVEL": "info",
     }
 
@@ -209,5 +229,3 @@ def _processed(statuses: list[dict[str, Any]], ends: dict[str, int]) -> int:
         for place, offset in status["positions"].items():
             done[place] = max(offset, done.get(place, 0))
     return sum(done.get(place, 0) for place in ends)
-
-

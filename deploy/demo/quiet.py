@@ -11,8 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.demo.workers import Workers
 
-LOOK_EVERY_SECONDS = 0.004
-
 
 class NeverQuiet(RuntimeError):
     """The pipeline did not come to rest; the message says what was left."""
@@ -47,7 +45,7 @@ class Quiet:
                 return statuses
             if monotonic() > give_up:
                 raise NeverQuiet(f"still busy after {timeout_seconds:.0f} s: {left}")
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(0)
 
     async def _left(self, statuses: list[dict[str, Any]]) -> str | None:
         if not all(status["ready"] for status in statuses):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from deploy.demo.recorded import Window
 from oem_connectors.simulator.cloud.car import Personality
 from oem_connectors.simulator.cloud.faults import Fault, FaultKind, FaultScript
 from streams.domain.ready import local_instant
-from zoneinfo import ZoneInfo
 
 Faults = Callable[[Window], tuple[Fault, ...]]
 
@@ -49,8 +49,12 @@ class Scenario:
 
 #: A little misbehaviour belongs to every night.
 _USUAL = {
-    Personality.IGNORES_STOP: 0.01, Personality.CANNOT_RESUME: 0.01, Personality.DEEP_SLEEPER: 0.03,
-    Personality.STALE_CACHE: 0.03, Personality.RANDOM_START: 0.01, Personality.AMBIGUOUS_PLUG: 0.01,
+    Personality.IGNORES_STOP: 0.01,
+    Personality.CANNOT_RESUME: 0.01,
+    Personality.DEEP_SLEEPER: 0.03,
+    Personality.STALE_CACHE: 0.03,
+    Personality.RANDOM_START: 0.01,
+    Personality.AMBIGUOUS_PLUG: 0.01,
     Personality.CLOCK_SKEW: 0.02,
 }
 
@@ -58,21 +62,41 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("usual", "ordinary nights with a few difficult cars", personalities=_USUAL),
-        Scenario("oem-outage", "the OEM's cloud is down from 23:30 to 01:30 every night", personalities=_USUAL,
-                 faults=_nightly(FaultKind.OUTAGE, time(23, 30), 2)),
-        Scenario("sleepy-cars", "most cars sleep deeply and must be woken", personalities={Personality.DEEP_SLEEPER: 0.7}),
-        Scenario("late-unplug", "a third of the cars stay plugged in hours past ready-by", personalities=_USUAL,
-                 late_unplug_share=0.34),
-        Scenario("duplicate-telemetry", "every reading arrives three times, out of order", personalities=_USUAL,
-                 replay_telemetry=2),
-        Scenario("missing-tomorrow", "day-ahead prices are published ten hours late", personalities=_USUAL,
-                 prices_late=timedelta(hours=10)),
+        Scenario(
+            "oem-outage",
+            "the OEM's cloud is down from 23:30 to 01:30 every night",
+            personalities=_USUAL,
+            faults=_nightly(FaultKind.OUTAGE, time(23, 30), 2),
+        ),
+        Scenario(
+            "sleepy-cars", "most cars sleep deeply and must be woken", personalities={Personality.DEEP_SLEEPER: 0.7}
+        ),
+        Scenario(
+            "late-unplug",
+            "a third of the cars stay plugged in hours past ready-by",
+            personalities=_USUAL,
+            late_unplug_share=0.34,
+        ),
+        Scenario(
+            "duplicate-telemetry",
+            "every reading arrives three times, out of order",
+            personalities=_USUAL,
+            replay_telemetry=2,
+        ),
+        Scenario(
+            "missing-tomorrow",
+            "day-ahead prices are published ten hours late",
+            personalities=_USUAL,
+            prices_late=timedelta(hours=10),
+        ),
         Scenario("price-spike", "the dearest hours of the recorded year", window="price-spike", personalities=_USUAL),
     )
 }
 
 
-def unplugged_late(plug_out: datetime, next_plug_in: datetime | None) -> datetime:
-    """Five hours later than recorded, but an hour before the next plug-in."""
-    late = plug_out + timedelta(hours=5)
-    return late if next_plug_in is None else max(plug_out, min(late, next_plug_in - timedelta(hours=1)))
+def unplugged(plug_out: datetime, next_plug_in: datetime | None, *, late: bool) -> datetime:
+    """When the cable comes out: as recorded, or five hours later, but always a while before it goes in again."""
+    wanted = plug_out + timedelta(hours=5) if late else plug_out
+    if next_plug_in is None:
+        return wanted
+    return max(min(plug_out, next_plug_in - timedelta(minutes=1)), min(wanted, next_plug_in - timedelta(hours=1)))

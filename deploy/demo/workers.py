@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 
 START_SECONDS = 60
+#: A worker that has rested this long has probably nothing left to do; the broker then says for certain.
+REST_SECONDS = 0.012
 
 
 class WorkerFailed(RuntimeError):
@@ -75,7 +77,7 @@ class Workers:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
         try:
-            async with self._http.get(f"{worker.url}/status") as answer:
+            async with self._http.get(f"{worker.url}/status?rest={REST_SECONDS}") as answer:
                 worker.status = await answer.json()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise WorkerFailed(f"{worker.name} does not answer ({type(error).__name__}); see {worker.log}") from error

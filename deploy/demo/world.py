@@ -9,7 +9,7 @@ from datetime import datetime
 from deploy.demo.accounts import MeteredStay
 from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window
-from deploy.demo.scenarios import Scenario, unplugged_late
+from deploy.demo.scenarios import Scenario, unplugged
 from oem_connectors.simulator.cloud.battery import Battery
 from oem_connectors.simulator.cloud.car import Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.chance import chance
@@ -31,13 +31,17 @@ def _car(vehicle: SimVehicle, scenario: Scenario, seed: int) -> SimCar:
     late = chance(seed, "late", vehicle.car) < scenario.late_unplug_share
     starts = [stay.plug_in for stay in vehicle.stays[1:]] + [None]
     stays = tuple(
-        Stay(stay.plug_in, unplugged_late(stay.plug_out, after) if late else stay.plug_out, stay.soc_at_plug_in_pct)
+        Stay(stay.plug_in, unplugged(stay.plug_out, after, late=late), stay.soc_at_plug_in_pct)
         for stay, after in zip(vehicle.stays, starts, strict=False)
     )
     return SimCar(
-        account=vehicle.account, vehicle=vehicle.vehicle, model=vehicle.model, stays=stays,
+        account=vehicle.account,
+        vehicle=vehicle.vehicle,
+        model=vehicle.model,
+        stays=stays,
         battery=Battery(usable_kwh=vehicle.usable_kwh, power_kw=vehicle.power_kw, efficiency=vehicle.efficiency),
-        limit_pct=vehicle.target_soc_pct, personality=_personality(vehicle.car, scenario, seed),
+        limit_pct=vehicle.target_soc_pct,
+        personality=_personality(vehicle.car, scenario, seed),
     )
 
 
@@ -53,8 +57,12 @@ def _personality(car: str, scenario: Scenario, seed: int) -> Personality:
 def preference(vehicle: SimVehicle, at: datetime) -> Preference:
     """The driver's wishes as the topic carries them."""
     return Preference(
-        car=vehicle.car, ready_by=vehicle.ready_by, target_soc_pct=vehicle.target_soc_pct,
-        min_soc_pct=vehicle.min_soc_pct, carbon_price_per_tonne=vehicle.carbon_price_per_tonne, updated_at=at,
+        car=vehicle.car,
+        ready_by=vehicle.ready_by,
+        target_soc_pct=vehicle.target_soc_pct,
+        min_soc_pct=vehicle.min_soc_pct,
+        carbon_price_per_tonne=vehicle.carbon_price_per_tonne,
+        updated_at=at,
     )
 
 
@@ -74,9 +82,17 @@ def metered_stays(world: World, fleet: Sequence[SimVehicle], window: Window) -> 
 def _metered(world: World, vehicle: SimVehicle, stay: Stay, charges: Profile, window: Window) -> MeteredStay:
     ready = ready_by(preference(vehicle, window.start), vehicle.zone, stay.plug_in)
     return MeteredStay(
-        car=vehicle.car, zone=vehicle.zone, plug_in=stay.plug_in, plug_out=stay.plug_out, ready_by=ready,
-        power_kw=vehicle.power_kw, usable_kwh=vehicle.usable_kwh, efficiency=vehicle.efficiency,
+        car=vehicle.car,
+        zone=vehicle.zone,
+        plug_in=stay.plug_in,
+        plug_out=stay.plug_out,
+        ready_by=ready,
+        power_kw=vehicle.power_kw,
+        usable_kwh=vehicle.usable_kwh,
+        efficiency=vehicle.efficiency,
         soc_at_plug_in_pct=stay.soc_at_plug_in,
         soc_at_ready_pct=world.cars[vehicle.car].soc_at(min(ready, stay.plug_out)),
-        target_soc_pct=vehicle.target_soc_pct, carbon_price_per_tonne=vehicle.carbon_price_per_tonne, charges=charges,
+        target_soc_pct=vehicle.target_soc_pct,
+        carbon_price_per_tonne=vehicle.carbon_price_per_tonne,
+        charges=charges,
     )
