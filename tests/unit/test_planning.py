@@ -262,6 +262,19 @@ def test_a_running_block_is_kept_when_prices_change() -> None:
     assert decide(known, cheaper_later, None, after(running)) is None
 
 
+def test_a_block_that_waits_for_its_offset_is_as_good_as_running() -> None:
+    one_cheap_slot = forecast([0.5] * 13 + [0.0] + [0.5] * 8 + [0.4] * 26)
+    known, plan = publish(planning(state=state(soc_pct=74.6)), one_cheap_slot)
+    assert spans(plan)[0][0] == CHEAP[0] + OFFSET
+    waiting = observe_state(known, state(395, soc_pct=74.6, charge=Charge.STARTING))
+    assert decide(waiting, one_cheap_slot, None, after(395)) is None
+
+
+def test_the_last_percent_is_not_worth_another_night() -> None:
+    known, _ = publish(planning())
+    assert decide(observe_state(known, state(785, soc_pct=79)), PRICE, None, after(785)) is None
+
+
 def test_revisions_restart_with_the_session() -> None:
     known, _ = publish(planning())
     known, gone = publish(observe_state(known, state(60, session=session(ended_at=after(60)))), minutes=60)
