@@ -75,9 +75,7 @@ BROKEN: list[tuple[Promise, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("promise", "change"), BROKEN)
-def test_a_broken_promise_is_noticed(
-    promise: Promise, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_promise_is_noticed(promise: Promise, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Subject(CONNECTOR).folder
     monkeypatch.setattr(Subject, "folder", folder)  # broken rules live here, their samples over there
     assert complaints(promise, CONNECTOR) == []

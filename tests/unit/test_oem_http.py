@@ -222,8 +222,8 @@ async def test_an_answer_that_stalls_is_given_up(reply: bytes, monkeypatch: pyte
 
 
 async def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("connect", "pool", "write", "read"):
-        monkeypatch.setitem(oem_http._TIMEOUT, part, 0.05)
+    for part, seconds in {"connect": 1.0, "pool": 0.05, "write": 0.05, "read": 0.5}.items():
+        monkeypatch.setitem(oem_http._TIMEOUT, part, seconds)
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -204,9 +204,7 @@ async def test_what_a_stopped_car_says(
 
 
 async def test_a_stale_cache_pretends_to_be_fresh() -> None:
-    car = SimCar(
-        account="a", vehicle="car1", stays=[Stay(START, END, 40)], personality=Personality.STALE_CACHE
-    )
+    car = SimCar(account="a", vehicle="car1", stays=[Stay(START, END, 40)], personality=Personality.STALE_CACHE)
     async with desk(cars=[car]) as at:
         grant = await at.link()
         ages = set()
@@ -295,9 +293,7 @@ async def test_an_outage_spends_no_token() -> None:
 
 
 def test_a_share_of_cars_and_calls_is_hit_and_always_the_same() -> None:
-    script = FaultScript(
-        [fault(FaultKind.OUTAGE, share_of_cars=0.3), fault(FaultKind.ERROR, share_of_calls=0.2)]
-    )
+    script = FaultScript([fault(FaultKind.OUTAGE, share_of_cars=0.3), fault(FaultKind.ERROR, share_of_calls=0.2)])
 
     def hit(kind: FaultKind) -> list[tuple[int, int]]:
         return [

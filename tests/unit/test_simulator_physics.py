@@ -38,8 +38,7 @@ deeds = st.lists(st.tuples(moments, st.sampled_from(Action)), max_size=12).map(
 def cars(draw: st.DrawFn) -> SimCar:
     edges = sorted(draw(st.sets(moments, max_size=6)))
     stays = [
-        Stay(plug_in, plug_out, draw(percents))
-        for plug_in, plug_out in zip(edges[::2], edges[1::2], strict=False)
+        Stay(plug_in, plug_out, draw(percents)) for plug_in, plug_out in zip(edges[::2], edges[1::2], strict=False)
     ]
     by_hand = [DriverAction(at, action) for at, action in draw(deeds)]
     return SimCar(
@@ -67,9 +66,7 @@ def live(car: SimCar, commands: list[tuple[datetime, Action]], looks: list[datet
 
 
 @given(cars(), deeds)
-def test_what_the_wall_gives_arrives_in_the_battery(
-    car: SimCar, commands: list[tuple[datetime, Action]]
-) -> None:
+def test_what_the_wall_gives_arrives_in_the_battery(car: SimCar, commands: list[tuple[datetime, Action]]) -> None:
     truth, log = live(car, commands, [])
     for piece in log.metered:
         gained_pct = truth.soc_at(piece.end) - truth.soc_at(piece.start)

@@ -23,9 +23,7 @@ MINUTE = timedelta(minutes=1)
 class Night:
     """One car for one night, commanded at minutes after plug-in."""
 
-    def __init__(
-        self, personality: Personality = Personality.NORMAL, soc_pct: float = 40, **more: object
-    ) -> None:
+    def __init__(self, personality: Personality = Personality.NORMAL, soc_pct: float = 40, **more: object) -> None:
         stays = [
             Stay(PLUG_IN, PLUG_OUT, soc_pct),
             Stay(PLUG_OUT + timedelta(hours=9), PLUG_OUT + timedelta(hours=20), 50),
@@ -87,6 +85,12 @@ def test_asking_again_is_answered_already_and_has_no_second_effect(action: Actio
 
 def test_a_start_of_a_full_car_is_already_so() -> None:
     assert Night(soc_pct=95).ask(Action.START, 5) is Reply.ALREADY
+
+
+def test_a_car_that_comes_home_full_does_not_start() -> None:
+    night = Night(soc_pct=95)
+    assert night.mode(30) is Mode.FULL
+    assert night.happened(What.STARTED) == []
 
 
 def test_a_start_overtakes_a_stop_that_has_not_yet_taken_effect() -> None:
@@ -170,10 +174,7 @@ def test_a_random_starter_starts_by_itself_at_most_twice() -> None:
 
 def test_a_stale_cache_lags_behind_by_up_to_half_an_hour() -> None:
     night = Night(Personality.STALE_CACHE)
-    ages = [
-        minutes * MINUTE + PLUG_IN - night.truth.sample(PLUG_IN + minutes * MINUTE).at
-        for minutes in range(90)
-    ]
+    ages = [minutes * MINUTE + PLUG_IN - night.truth.sample(PLUG_IN + minutes * MINUTE).at for minutes in range(90)]
     assert max(ages) > 28 * MINUTE
     assert max(ages) < 30 * MINUTE
     assert min(ages) >= timedelta(0)
@@ -192,9 +193,7 @@ def test_the_driver_at_the_car_is_logged_as_the_driver() -> None:
 
 
 def switches(*told: tuple[What, Cause]) -> Log:
-    changes = [
-        Change(START + place * MINUTE, "a.b", 0, what, cause, 50) for place, (what, cause) in enumerate(told)
-    ]
+    changes = [Change(START + place * MINUTE, "a.b", 0, what, cause, 50) for place, (what, cause) in enumerate(told)]
     return Log(changes=changes)
 
 
@@ -208,18 +207,10 @@ ON, OFF = What.STARTED, What.STOPPED
 @pytest.mark.parametrize(
     ("told", "duplicates"),
     [
-        pytest.param(
-            [(ON, command("1", "p")), (OFF, command("2", "p")), (ON, command("3", "q"))], 0, id="two plans"
-        ),
-        pytest.param(
-            [(ON, command("1", "p")), (OFF, command("2", "p")), (ON, command("3", "p"))], 1, id="flapping"
-        ),
-        pytest.param(
-            [(ON, command("1")), (OFF, command("2")), (ON, command("1"))], 1, id="same command twice"
-        ),
-        pytest.param(
-            [(ON, command("1")), (OFF, BY_DRIVER), (ON, command("1"))], 1, id="blind repeat after driver"
-        ),
+        pytest.param([(ON, command("1", "p")), (OFF, command("2", "p")), (ON, command("3", "q"))], 0, id="two plans"),
+        pytest.param([(ON, command("1", "p")), (OFF, command("2", "p")), (ON, command("3", "p"))], 1, id="flapping"),
+        pytest.param([(ON, command("1")), (OFF, command("2")), (ON, command("1"))], 1, id="same command twice"),
+        pytest.param([(ON, command("1")), (OFF, BY_DRIVER), (ON, command("1"))], 1, id="blind repeat after driver"),
         pytest.param([(OFF, command("1", "p")), (ON, BY_CAR), (OFF, command("2", "p"))], 0, id="repair"),
         pytest.param(
             [
@@ -232,9 +223,7 @@ ON, OFF = What.STARTED, What.STOPPED
             1,
             id="a repair, then flapping",
         ),
-        pytest.param(
-            [(ON, command("1")), (OFF, command("2")), (ON, command("3"))], 0, id="no plan, other ids"
-        ),
+        pytest.param([(ON, command("1")), (OFF, command("2")), (ON, command("3"))], 0, id="no plan, other ids"),
     ],
 )
 def test_a_duplicate_is_told_from_a_repair(told: list[tuple[What, Cause]], duplicates: int) -> None:
@@ -253,13 +242,9 @@ def test_a_world_judges_the_same_whatever_the_order_in_which_cars_are_asked() ->
         world = World(commuters(20, START, 2, seed=7), lambda: START, seed=7)
         for hour in range(0, 60, 3):
             for truth in list(world.cars.values())[::order]:
-                truth.command(
-                    Action.STOP if hour % 2 else Action.START, START + timedelta(hours=hour), COMMAND
-                )
+                truth.command(Action.STOP if hour % 2 else Action.START, START + timedelta(hours=hour), COMMAND)
         world.settle(START + timedelta(hours=60))
-        return sorted(
-            world.log.changes, key=lambda change: (change.car, change.at)
-        ), world.log.energy_by_stay()
+        return sorted(world.log.changes, key=lambda change: (change.car, change.at)), world.log.energy_by_stay()
 
     assert run(1) == run(-1)
 
