@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,20 +106,19 @@ class Log:
         when it serves the same desired state (`X-Plan`) and nothing but commands switched the car in between:
         repeating a command that the car or its driver undid is a repair.
         """
-        first: dict[tuple[str, int, What, str], int] = {}
-        undone: dict[tuple[str, int], int] = {}
+        ids: set[tuple[str, int, What, str]] = set()
+        plans: defaultdict[tuple[str, int], set[tuple[What, str]]] = defaultdict(set)
         found: list[Change] = []
-        for index, change in enumerate(self._switches()):
-            stay = change.car, change.stay
-            if change.cause.who is not Who.COMMAND:
-                undone[stay] = index
+        for change in self._switches():
+            cause, in_force = change.cause, plans[change.car, change.stay]
+            if cause.who is not Who.COMMAND:
+                in_force.clear()
                 continue
-            same_id = first.setdefault((*stay, change.what, "id " + change.cause.command_id), index)
-            plan = (*stay, change.what, "plan " + change.cause.plan)
-            if not change.cause.plan or first.get(plan, -1) < undone.get(stay, -1):
-                first[plan] = index
-            if same_id != index or first.setdefault(plan, index) != index:
+            by_id, by_plan = (change.car, change.stay, change.what, cause.command_id), (change.what, cause.plan)
+            if (cause.command_id and by_id in ids) or (cause.plan and by_plan in in_force):
                 found.append(change)
+            ids.add(by_id)
+            in_force.add(by_plan)
         return found
 
     def _switches(self) -> Iterator[Change]:
