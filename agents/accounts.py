@@ -39,9 +39,7 @@ def stage(sealer: Sealer) -> Stage:
         if row is not None and origin in row.origins:
             return
         origins = (*(row.origins if row else ()), origin)[-8:]
-        fresh = AccountRow(
-            account=account, oem=registration.oem, sealed_token=sealed, origins=origins, since=work.now
-        )
+        fresh = AccountRow(account=account, oem=registration.oem, sealed_token=sealed, origins=origins, since=work.now)
         work.put(ACCOUNTS, account, fresh)
         _tell(work, fresh, "linked by the driver")
 

@@ -1,4 +1,4 @@
-"""Composition root: settings in, worker out. PIPELINE lists the stages in flow order; nobody may import this but deploy."""
+"""Composition root: settings in, worker out. `pipeline` lists the stages in flow order; only deploy may import this."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ from streams.domain.reconcile import ControlPolicy
 CONFIRM_WINDOW = timedelta(minutes=10)
 
 
-def pipeline(settings: Settings, cars: Callable[[], Cars], clock: Clock, metrics: Metrics, sealer: Sealer) -> tuple[Stage, ...]:
+def pipeline(
+    settings: Settings, cars: Callable[[], Cars], clock: Clock, metrics: Metrics, sealer: Sealer
+) -> tuple[Stage, ...]:
     """Every stage, in flow order: from a registration to the push on the driver's phone."""
     return (
         accounts.stage(sealer),

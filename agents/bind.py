@@ -48,8 +48,12 @@ def faust_app(settings: Settings) -> Any:
 def bind_table(app: Any, table: Table[Any], partitions: int) -> Any:
     """The Faust table behind a declaration: raw bytes both ways, our own rows decide what they mean."""
     bound = app.Table(
-        table.name, partitions=partitions, key_type=bytes, value_type=bytes,
-        help=table.purpose, options={"block_cache_size": 16 * 1024 * 1024},
+        table.name,
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+        help=table.purpose,
+        options={"block_cache_size": 16 * 1024 * 1024},
     )
     bound.key_serializer = "raw"
     bound.value_serializer = "raw"

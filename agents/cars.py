@@ -65,7 +65,9 @@ class Cars:
         client = self._client(car)
         plan = f"{command.session_id}/{command.plan_revision}"
         return await self._with_grant(
-            partition, car, command.action.value,
+            partition,
+            car,
+            command.action.value,
             lambda grant: client.command(grant, car.vehicle, command.action, command.id, plan),
         )
 

@@ -46,7 +46,10 @@ def ticks(at: datetime, phases: Iterable[TickPhase], partitions: Iterable[int]) 
     shared = serde.headers(TICK.name, "clock", at)
     return [
         Outgoing(
-            TICK.name, partition, str(partition).encode(), serde.encode(Tick(at=at, phase=phase)),
+            TICK.name,
+            partition,
+            str(partition).encode(),
+            serde.encode(Tick(at=at, phase=phase)),
             (*shared, ("ce_id", f"tick-{phase}-{at.timestamp():.3f}-{partition}".encode())),
         )
         for phase in phases

@@ -1,15 +1,17 @@
-"""command intents -> the OEM: on the log as `sending` before the call and with its outcome after; never sent twice, never late."""
+"""command intents -> the OEM: `sending` is on the log before the call, the outcome after; never twice, never late."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from agents.cars import Cars
 from agents.clock import Clock
 from agents.engine.stage import Lane, Stage, Work
 from agents.metrics import Metrics
-from oem_connectors.errors import Asleep, NotApplied, OemError, OutcomeUnknown, Throttled
+from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Throttled
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent, CommandPhase
 from streams.contracts.registration import Registration
@@ -19,9 +21,36 @@ from tables.rows import OutboxRow
 
 
 def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
-    """The stage. An intent found after a take-over is sent if still valid; a `sending` without outcome is unknown."""
+    """The stage, sending with `cars`."""
+    sender = Sender(cars, clock, metrics)
+    return Stage(
+        "commands",
+        reads=(REGISTRATION, COMMAND),
+        writes=(COMMAND,),
+        tables=(OUTBOX,),
+        step=sender.step,
+        restore=sender.restore,
+    )
 
-    def step(work: Work) -> None:
+
+class Outcome(NamedTuple):
+    """What the OEM said to a command."""
+
+    phase: CommandPhase
+    detail: str | None = None
+    retry_at: datetime | None = None
+
+
+class Sender:
+    """Sends each intent once. The outbox row says how far a sending has come, so that a new owner knows."""
+
+    def __init__(self, cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> None:
+        self._cars = cars
+        self._clock = clock
+        self._metrics = metrics
+
+    def step(self, work: Work) -> None:
+        """Take intents; what this stage itself has reported is passed over."""
         for record in work:
             row = work.get(OUTBOX, record.key) or OutboxRow()
             match record.value:
@@ -29,62 +58,50 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
                     work.put(OUTBOX, record.key, row.model_copy(update={"registration": registration}))
                 case CommandEvent(phase=CommandPhase.INTENT) as intent if _is_new(row, intent):
                     work.put(OUTBOX, record.key, row.model_copy(update={"command": intent}))
-                    work.spawn(account_of(intent.car), lambda lane, intent=intent: _send(lane, intent))
+                    work.spawn(account_of(intent.car), partial(self._send, intent=intent))
                 case None if record.topic == REGISTRATION.name:
                     work.delete(OUTBOX, record.key)
 
-    async def _send(lane: Lane, intent: CommandEvent) -> None:
-        row = lane.get(OUTBOX, intent.car)
-        if row is None or row.registration is None or row.command != intent:
-            return
-        if clock.now() > intent.not_after:
-            await _report(lane, row.registration, intent, CommandPhase.EXPIRED, "not sent in time")
-            return
-        await _report(lane, row.registration, intent, CommandPhase.SENDING)
-        phase, details = await _call(lane, row.registration, intent)
-        await _report(lane, row.registration, intent, phase, **details)
-
-    async def _call(
-        lane: Lane, car: Registration, intent: CommandEvent
-    ) -> tuple[CommandPhase, dict[str, Any]]:
-        try:
-            return CommandPhase.SENT, {"detail": await cars().command(lane.partition, car, intent)}
-        except OutcomeUnknown:
-            return CommandPhase.UNKNOWN, {"detail": "no answer"}
-        except Throttled as error:
-            retry_at = None if error.retry_after is None else clock.now() + error.retry_after
-            return CommandPhase.FAILED, {"detail": "throttled", "retry_at": retry_at}
-        except Asleep:
-            return CommandPhase.FAILED, {"detail": "asleep"}
-        except NotApplied as error:
-            return CommandPhase.FAILED, {"detail": type(error).__name__.lower()}
-        except OemError as error:
-            return CommandPhase.FAILED, {"detail": type(error).__name__.lower()}
-
-    async def _report(
-        lane: Lane, car: Registration, intent: CommandEvent, phase: CommandPhase, detail: str | None = None,
-        retry_at: Any = None,
-    ) -> None:
-        event = intent.model_copy(
-            update={"phase": phase, "at": clock.now(), "detail": detail, "retry_at": retry_at}
-        )
-        await lane.commit(lambda work: _record(work, event))
-        metrics.commands.labels(car.oem, event.action.value, phase.value).inc()
-
-    def _restore(work: Work) -> None:
+    def restore(self, work: Work) -> None:
+        """After a take-over: an intent is sent if still valid, a `sending` without an outcome is unknown."""
         for _, row in work.items(OUTBOX):
             command = row.command
             if command is None:
                 continue
             if command.phase is CommandPhase.INTENT:
-                work.spawn(account_of(command.car), lambda lane, intent=command: _send(lane, intent))
+                work.spawn(account_of(command.car), partial(self._send, intent=command))
             elif command.phase is CommandPhase.SENDING:
                 lost = {"phase": CommandPhase.UNKNOWN, "detail": "the sender stopped before the answer"}
                 _record(work, command.model_copy(update=lost))
 
-    return Stage(
-        "commands", reads=(REGISTRATION, COMMAND), writes=(COMMAND,), tables=(OUTBOX,), step=step, restore=_restore
-    )
+    async def _send(self, lane: Lane, intent: CommandEvent) -> None:
+        row = lane.get(OUTBOX, intent.car)
+        if row is None or row.registration is None or row.command != intent:
+            return
+        car = row.registration
+        if self._clock.now() > intent.not_after:
+            await self._report(lane, car, intent, Outcome(CommandPhase.EXPIRED, "not sent in time"))
+            return
+        await self._report(lane, car, intent, Outcome(CommandPhase.SENDING))
+        await self._report(lane, car, intent, await self._call(lane, car, intent))
+
+    async def _call(self, lane: Lane, car: Registration, intent: CommandEvent) -> Outcome:
+        try:
+            return Outcome(CommandPhase.SENT, await self._cars().command(lane.partition, car, intent))
+        except OutcomeUnknown:
+            return Outcome(CommandPhase.UNKNOWN, "no answer")
+        except Throttled as error:
+            wait = error.retry_after
+            return Outcome(CommandPhase.FAILED, "throttled", None if wait is None else self._clock.now() + wait)
+        except Asleep:
+            return Outcome(CommandPhase.FAILED, "asleep")
+        except OemError as error:
+            return Outcome(CommandPhase.FAILED, type(error).__name__.lower())
+
+    async def _report(self, lane: Lane, car: Registration, intent: CommandEvent, outcome: Outcome) -> None:
+        event = intent.model_copy(update={**outcome._asdict(), "at": self._clock.now()})
+        await lane.commit(lambda work: _record(work, event))
+        self._metrics.commands.labels(car.oem, event.action.value, event.phase.value).inc()
 
 
 def _is_new(row: OutboxRow, intent: CommandEvent) -> bool:
@@ -96,5 +113,3 @@ def _record(work: Work, event: CommandEvent) -> None:
     row = work.get(OUTBOX, event.car) or OutboxRow()
     work.put(OUTBOX, event.car, row.model_copy(update={"command": event}))
     work.send(COMMAND, event.car, event)
-
-

@@ -27,7 +27,11 @@ def stage(window: timedelta) -> Stage:
                 _note(work, record)
 
     return Stage(
-        "confirmation", reads=(COMMAND, VEHICLE, TICK), writes=(COMMAND,), tables=(IN_FLIGHT,), step=step,
+        "confirmation",
+        reads=(COMMAND, VEHICLE, TICK),
+        writes=(COMMAND,),
+        tables=(IN_FLIGHT,),
+        step=step,
         restore=_restore,
     )
 
@@ -37,7 +41,9 @@ def _note(work: Work, record: Record) -> None:
     message = record.value
     if isinstance(message, CommandEvent):
         known = row.command
-        if known is not None and (known.decided_at > message.decided_at or (known.id == message.id and known.phase in FINAL)):
+        if known is not None and (
+            known.decided_at > message.decided_at or (known.id == message.id and known.phase in FINAL)
+        ):
             return
         row = row.model_copy(update={"command": message})
     elif isinstance(message, VehicleState):

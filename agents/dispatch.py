@@ -1,6 +1,8 @@
-"""schedules and vehicle states -> command intents: on every beat, desired against observed, at most one action a car."""
+"""schedules and vehicle states -> command intents: on every beat, desired against observed, one action a car."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
@@ -23,7 +25,7 @@ from streams.domain.reconcile import (
 from streams.topics import COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, STANDING, TICK, VEHICLE
 from tables import CONTROL
 
-_observe = observer(
+_observe: Callable[[ControlState, object], ControlState] = observer(
     {
         Registration: observe_registration,
         Preference: observe_preference,
@@ -88,7 +90,9 @@ def _act(work: Work, car: str, policy: ControlPolicy) -> None:
     before, after = _standing(control), _standing(decision.control)
     if before != after:
         gave_up, driver = after
-        standing = Standing(car=car, gave_up_session=gave_up, driver_session=driver, reason=decision.reason, at=work.now)
+        standing = Standing(
+            car=car, gave_up_session=gave_up, driver_session=driver, reason=decision.reason, at=work.now
+        )
         work.send(STANDING, car, standing)
     work.due.set(car, decision.next_at)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
 from streams.contracts.account import AccountState
@@ -26,7 +28,18 @@ from streams.domain.status import (
     observe_state,
     status,
 )
-from streams.topics import ACCOUNT, COMMAND, PREFERENCE, REGISTRATION, SCHEDULE, SESSION, STANDING, STATUS, TICK, VEHICLE
+from streams.topics import (
+    ACCOUNT,
+    COMMAND,
+    PREFERENCE,
+    REGISTRATION,
+    SCHEDULE,
+    SESSION,
+    STANDING,
+    STATUS,
+    TICK,
+    VEHICLE,
+)
 from tables import STATUSES
 from tables.rows import StatusRow
 
@@ -35,7 +48,7 @@ def _observe_standing(state: StatusState, message: Standing) -> StatusState:
     return observe_driver_wish(observe_gave_up(state, message.gave_up_session), message.driver_session)
 
 
-_observe = observer(
+_observe: Callable[[StatusState, object], StatusState] = observer(
     {
         Registration: observe_registration,
         Preference: observe_preference,
@@ -95,6 +108,10 @@ def _restore(work: Work) -> None:
 
 
 STAGE = Stage(
-    "driver_status", step=step, restore=_restore, writes=(STATUS,), tables=(STATUSES,),
+    "driver_status",
+    step=step,
+    restore=_restore,
+    writes=(STATUS,),
+    tables=(STATUSES,),
     reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, STANDING, SESSION, TICK),
 )

@@ -1,4 +1,4 @@
-"""price and carbon forecasts -> re-plan requests: each new vintage goes to every partition, whose owner re-plans its cars."""
+"""price and carbon forecasts -> re-plan requests: each vintage goes to every partition; its owner re-plans its cars."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ from collections import Counter
 from datetime import datetime
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as PromCounter
-from prometheus_client import Gauge, Histogram, generate_latest
 
 LOG = structlog.get_logger("d2ev")
 
@@ -22,22 +21,36 @@ class Metrics:
         r = self.registry
         self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
         self.stage_records = PromCounter(
-            "d2ev_stage_records", "Records per stage: in = out + filtered + dead_letters.", ["stage", "outcome"],
-            registry=r)
+            "d2ev_stage_records",
+            "Records per stage: in = out + filtered + dead_letters.",
+            ["stage", "outcome"],
+            registry=r,
+        )
         self.stage_last = Gauge(
-            "d2ev_stage_last_record_timestamp_seconds", "When the stage last finished a chunk, by this host's clock.",
-            ["stage"], registry=r)
+            "d2ev_stage_last_record_timestamp_seconds",
+            "When the stage last finished a chunk, by this host's clock.",
+            ["stage"],
+            registry=r,
+        )
         self.heartbeat = Gauge(
-            "d2ev_heartbeat_timestamp_seconds", "Event time of the newest heartbeat that went through the stage.",
-            ["stage"], registry=r)
+            "d2ev_heartbeat_timestamp_seconds",
+            "Event time of the newest heartbeat that went through the stage.",
+            ["stage"],
+            registry=r,
+        )
         self.plug_delay = Histogram(
-            "d2ev_plug_detection_delay_seconds", "From plug-in at the car to our plug-in event.",
-            buckets=(15, 30, 60, 120, 300, 600, 900, 1800, 3600), registry=r)
-        self.commands = PromCounter(
-            "d2ev_commands", "Command phases reached.", ["oem", "action", "phase"], registry=r)
+            "d2ev_plug_detection_delay_seconds",
+            "From plug-in at the car to our plug-in event.",
+            buckets=(15, 30, 60, 120, 300, 600, 900, 1800, 3600),
+            registry=r,
+        )
+        self.commands = PromCounter("d2ev_commands", "Command phases reached.", ["oem", "action", "phase"], registry=r)
         self.oem_requests = Histogram(
-            "d2ev_oem_request_seconds", "Requests to OEM clouds.", ["oem", "endpoint", "outcome"], registry=r)
-        self.notifications = PromCounter("d2ev_notifications", "Pushes by kind and phase.", ["kind", "phase"], registry=r)
+            "d2ev_oem_request_seconds", "Requests to OEM clouds.", ["oem", "endpoint", "outcome"], registry=r
+        )
+        self.notifications = PromCounter(
+            "d2ev_notifications", "Pushes by kind and phase.", ["kind", "phase"], registry=r
+        )
         self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
         self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
 

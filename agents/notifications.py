@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from agents.clock import Clock
 from agents.engine.stage import Lane, Stage, Work
 from agents.metrics import Metrics
@@ -26,7 +28,7 @@ def stage(push: Push, clock: Clock, metrics: Metrics) -> Stage:
                 work.put(NOTIFIED, record.key, ledger)
             for event in events:
                 work.send(NOTIFICATION, record.key, event)
-                work.spawn(event.driver, lambda lane, event=event: _push(lane, event))
+                work.spawn(event.driver, partial(_push, event=event))
 
     async def _push(lane: Lane, event: NotificationEvent) -> None:
         phase, detail = NotificationPhase.SENT, None
@@ -39,5 +41,3 @@ def stage(push: Push, clock: Clock, metrics: Metrics) -> Stage:
         metrics.notifications.labels(event.kind.value, phase.value).inc()
 
     return Stage("notifications", reads=(STATUS,), writes=(NOTIFICATION,), tables=(NOTIFIED,), step=step)
-
-

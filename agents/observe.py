@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 S = TypeVar("S")
 
 
-def observer(folds: Mapping[type, Callable[[S, Any], S]]) -> Callable[[S, object], S]:
+def observer(folds: Mapping[type[Any], Callable[..., S]]) -> Callable[[S, object], S]:
     """A fold over messages of several types; one that nobody asked about leaves the state as it is."""
 
     def observe(state: S, message: object) -> S:

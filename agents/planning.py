@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agents.engine.stage import Record, Stage, Work
 from agents.observe import observer
 from streams.contracts.forecast import Forecast, ForecastKind
@@ -20,21 +22,39 @@ from streams.domain.planning import (
 from streams.topics import PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, VEHICLE
 from tables import CURVES, PLANS
 
+_observe: Callable[[PlanningState, object], PlanningState] = observer(
+    {Registration: observe_registration, Preference: observe_preference, VehicleState: observe_state}
+)
+
 
 def stage(edge_spread_seconds: int) -> Stage:
     """The stage, shifting slot edges by up to `edge_spread_seconds`, per car and session."""
+    return Stage(
+        "planning",
+        reads=(REGISTRATION, PREFERENCE, VEHICLE, REPLAN),
+        writes=(SCHEDULE,),
+        tables=(PLANS, CURVES),
+        step=Planner(edge_spread_seconds).step,
+    )
 
-    def step(work: Work) -> None:
+
+class Planner:
+    """Plans a car when something about it changes, and all cars of a tariff or region when a vintage arrives."""
+
+    def __init__(self, edge_spread_seconds: int) -> None:
+        self._spread = edge_spread_seconds
+
+    def step(self, work: Work) -> None:
         for record in work:
             if isinstance(record.value, Forecast):
-                _new_vintage(work, record.value)
+                self._new_vintage(work, record.value)
             elif record.value is None:
                 _forget(work, record)
             else:
                 known = work.get(PLANS, record.key) or PlanningState(car=record.key)
-                _plan(work, record.key, known, _observe(known, record.value))
+                self._plan(work, known, _observe(known, record.value))
 
-    def _new_vintage(work: Work, vintage: Forecast) -> None:
+    def _new_vintage(self, work: Work, vintage: Forecast) -> None:
         key = forecast_key(vintage)
         known = work.get(CURVES, key)
         curve = merge(known, vintage)
@@ -42,31 +62,23 @@ def stage(edge_spread_seconds: int) -> Stage:
             return
         work.put(CURVES, key, curve)
         is_price = vintage.kind is ForecastKind.PRICE
-        for car, before in work.items(PLANS):
-            planning = work.get(PLANS, car) or before
+        for car, stored in work.items(PLANS):
+            planning = work.get(PLANS, car) or stored
             enrolled = planning.registration
             if enrolled is not None and vintage.key == (enrolled.tariff if is_price else enrolled.region):
-                _plan(work, car, planning, planning)
+                self._plan(work, planning, planning)
 
-    def _plan(work: Work, car: str, before: PlanningState, planning: PlanningState) -> None:
+    def _plan(self, work: Work, before: PlanningState, planning: PlanningState) -> None:
         enrolled = planning.registration
         if enrolled is not None:
             price = work.get(CURVES, f"price:{enrolled.tariff}")
             carbon = work.get(CURVES, f"carbon:{enrolled.region}")
-            schedule = decide(planning, price, carbon, work.now, edge_spread_seconds)
+            schedule = decide(planning, price, carbon, work.now, self._spread)
             if schedule is not None:
                 planning = observe_schedule(planning, schedule)
-                work.send(SCHEDULE, car, schedule)
+                work.send(SCHEDULE, planning.car, schedule)
         if planning is not before:
-            work.put(PLANS, car, planning)
-
-    reads = (REGISTRATION, PREFERENCE, VEHICLE, REPLAN)
-    return Stage("planning", reads=reads, writes=(SCHEDULE,), tables=(PLANS, CURVES), step=step)
-
-
-_observe = observer(
-    {Registration: observe_registration, Preference: observe_preference, VehicleState: observe_state}
-)
+            work.put(PLANS, planning.car, planning)
 
 
 def _forget(work: Work, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""vehicle state -> plug events: announces every edge of a plug session, once. The deciding is in streams/domain/plug.py."""
+"""vehicle state -> plug events: announces each edge of a session, once. Deciding is done in streams/domain/plug.py."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from streams.contracts.command import FINAL, CommandEvent
 from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
+from streams.contracts.telemetry import Telemetry
 from streams.contracts.vehicle import VehicleState
 from streams.domain.polling import PollPolicy, next_poll
 from streams.topics import COMMAND, REGISTRATION, SCHEDULE, TELEMETRY, TICK, VEHICLE
@@ -24,6 +26,18 @@ from tables.rows import PollRow
 LOG = structlog.get_logger("d2ev")
 #: After a failed read, and after consent was lost.
 AGAIN, MUCH_LATER = timedelta(minutes=10), timedelta(hours=6)
+
+
+def stage(cars: Callable[[], Cars], policy: PollPolicy) -> Stage:
+    """The stage, reading with `cars` within `policy`."""
+    return Stage(
+        "polling",
+        reads=(REGISTRATION, VEHICLE, SCHEDULE, COMMAND, TICK),
+        writes=(TELEMETRY,),
+        tables=(POLLS,),
+        step=Poller(cars, policy).step,
+        restore=_restore,
+    )
 
 
 class Seen:
@@ -37,64 +51,58 @@ class Seen:
         self.command: CommandEvent | None = None
 
 
-def stage(cars: Callable[[], Cars], policy: PollPolicy) -> Stage:
-    """The stage, reading with `cars` within `policy`."""
+class Poller:
+    """Reads what is due on the beat of reading; every reading sets the instant of the next."""
 
-    def step(work: Work) -> None:
-        seen: dict[str, Seen] = work.memory.scratch
+    def __init__(self, cars: Callable[[], Cars], policy: PollPolicy) -> None:
+        self._cars = cars
+        self._policy = policy
+
+    def step(self, work: Work) -> None:
         for record in work:
-            if isinstance(record.value, Tick):
-                if record.value.phase is TickPhase.READ:
-                    for car in work.due.pop(work.now):
-                        _read(work, car)
-            else:
-                _note(work, seen, record)
+            if not isinstance(record.value, Tick):
+                self._note(work, record)
+            elif record.value.phase is TickPhase.READ:
+                for car in work.due.pop(work.now):
+                    row = work.get(POLLS, car)
+                    if row is not None:
+                        work.spawn(account_of(car), partial(self._read, car=row.registration))
 
-    def _read(work: Work, car: str) -> None:
-        row = work.get(POLLS, car)
-        if row is not None:
-            registration = row.registration
-            work.spawn(account_of(car), lambda lane: _reading(lane, registration))
-
-    async def _reading(lane: Lane, car: Registration) -> None:
+    async def _read(self, lane: Lane, car: Registration) -> None:
         try:
-            reading = await cars().read(lane.partition, car)
+            reading = await self._cars().read(lane.partition, car)
         except OemError as error:
             LOG.info("read failed", oem=car.oem, error=type(error).__name__)
             wait = _wait(error)
             await lane.commit(lambda work: work.due.set(car.car, work.memory.clock + wait))
-            return
-        await lane.commit(lambda work: _took(work, car, reading))
+        else:
+            await lane.commit(lambda work: self._took(work, car.car, reading))
 
-    def _took(work: Work, car: Registration, reading: object) -> None:
-        work.send(TELEMETRY, car.car, reading)
-        _schedule_next(work, work.memory.scratch, car.car)
+    def _took(self, work: Work, car: str, reading: Telemetry) -> None:
+        work.send(TELEMETRY, car, reading)
+        self._set_next(work, car)
 
-    def _schedule_next(work: Work, seen: dict[str, Seen], car: str) -> None:
-        known = seen.get(car) or Seen()
-        pending = known.command is not None and known.command.phase not in FINAL
-        at, _ = next_poll(car, known.state, known.schedule, pending, work.memory.clock, policy)
+    def _set_next(self, work: Work, car: str) -> None:
+        seen: Seen = work.memory.scratch.get(car) or Seen()
+        pending = seen.command is not None and seen.command.phase not in FINAL
+        at, _ = next_poll(car, seen.state, seen.schedule, pending, work.now, self._policy)
         work.due.set(car, at)
 
-    def _note(work: Work, seen: dict[str, Seen], record: Record) -> None:
+    def _note(self, work: Work, record: Record) -> None:
         if record.topic == REGISTRATION.name:
             _enrol(work, record)
             return
         if record.value is None or work.get(POLLS, record.key) is None:
             return
-        known = seen.setdefault(record.key, Seen())
+        seen: Seen = work.memory.scratch.setdefault(record.key, Seen())
         match record.value:
             case VehicleState() as state:
-                known.state = state
+                seen.state = state
             case Schedule() as schedule:
-                known.schedule = schedule
+                seen.schedule = schedule
             case CommandEvent() as command:
-                known.command = command
-        _ = work.now
-        _schedule_next(work, seen, record.key)
-
-    reads = (REGISTRATION, VEHICLE, SCHEDULE, COMMAND, TICK)
-    return Stage("polling", reads=reads, writes=(TELEMETRY,), tables=(POLLS,), step=step, restore=_restore)
+                seen.command = command
+        self._set_next(work, record.key)
 
 
 def _enrol(work: Work, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Sealing of secrets and personal bytes before they enter a table or a topic: AES-256-GCM, bound to where they belong."""
+"""Sealing of secrets and personal bytes before they enter a table or topic: AES-256-GCM, bound to where they belong."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sealer:
             blob = b64decode(sealed, validate=True)
             return self._aead.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError) as error:
-            raise Unsealable(f"cannot open what was sealed for {context.split('|')[0]}") from error
+            raise Unsealable(f"cannot open what was sealed for {context.split('|', maxsplit=1)[0]}") from error
 
 
 def new_key() -> bytes:

@@ -1,4 +1,4 @@
-"""One typed settings object, read once from D2EV_* variables. An unknown name or a bad value stops the start, in one line."""
+"""One typed settings object from D2EV_* variables. An unknown name or a bad value stops the start, in one line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     session_timeout_seconds: float = Field(10.0, ge=2, le=300, description="a silent worker loses its partitions")
     standby_replicas: int = Field(0, ge=0, le=3, description="warm copies of every table on other workers")
     seal_key: SecretStr | None = Field(None, description="base64 of 32 random bytes; required in production")
-    oem_urls: dict[str, str] = Field(default_factory=dict, description='base URLs by OEM, JSON: {"simulator": "http://…"}')
+    oem_urls: dict[str, str] = Field(
+        default_factory=dict, description='base URLs by OEM, JSON: {"simulator": "http://…"}'
+    )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -61,6 +61,9 @@ def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Regi
 
 
 STAGE = Stage(
-    "settlement", reads=(REGISTRATION, SCHEDULE, VEHICLE, REPLAN), writes=(SESSION,),
-    tables=(SETTLING, SETTLEMENT_CURVES), step=step,
+    "settlement",
+    reads=(REGISTRATION, SCHEDULE, VEHICLE, REPLAN),
+    writes=(SESSION,),
+    tables=(SETTLING, SETTLEMENT_CURVES),
+    step=step,
 )

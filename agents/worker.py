@@ -38,7 +38,8 @@ class Worker:
         self._ticker: asyncio.Task[None] | None = None
         bound: dict[str, Any] = {
             table.name: bind.bind_table(self.app, table, settings.partitions)
-            for stage in stages for table in stage.tables
+            for stage in stages
+            for table in stage.tables
         }
         bound["consumer"] = lambda: self.app.consumer
         self.runtime = Runtime(stages, bound, settings.partitions, self.writer, sealer, metrics, self.crash)
@@ -99,8 +100,11 @@ class Worker:
     def ready(self) -> bool:
         """Tables restored and streams flowing."""
         return bool(
-            self.app._consumer is not None and self.app.consumer.flow_active and not self.app.in_recovery
-            and not self.app.rebalancing and self.app.tables.actives_ready
+            self.app._consumer is not None
+            and self.app.consumer.flow_active
+            and not self.app.in_recovery
+            and not self.app.rebalancing
+            and self.app.tables.actives_ready
         )
 
     def status(self) -> dict[str, Any]:
@@ -115,5 +119,3 @@ class Worker:
             "next_due": {stage: at.isoformat() for stage, at in self.runtime.next_due().items()},
             "ledger": self.metrics.ledger(),
         }
-
-

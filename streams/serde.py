@@ -1,4 +1,4 @@
-"""Models <-> bytes, and the CloudEvents 1.0 binary-mode headers. The value stays the bare JSON; a tombstone stays null."""
+"""Models <-> bytes, and the CloudEvents 1.0 binary-mode headers. The value stays bare JSON; a tombstone stays null."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _HOT: Mapping[str, Callable[[bytes], Value]] = {TELEMETRY.name: hot.decode_telem
 _MODELS = {topic.name: topic.model for topic in TOPICS}
 
 
-
 def decode(topic: str, value: bytes) -> Value:
     """The message in `value`. Raises Undecodable with a cause that never quotes the input."""
     try:
@@ -39,7 +38,7 @@ def decode(topic: str, value: bytes) -> Value:
         raise Undecodable(f"{where}: {first['msg']}") from None
     except msgspec.MsgspecError as error:
         raise Undecodable(str(error)) from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (*hot.BAD_BYTES, OverflowError, RecursionError) as error:
         raise Undecodable(type(error).__name__) from None
 
 
@@ -78,5 +77,3 @@ def event_time(record_headers: Iterable[tuple[str, bytes]], timestamp_ms: int | 
                 break
             return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return datetime.fromtimestamp((timestamp_ms or 0) / 1000, UTC)
-
-

@@ -1,4 +1,4 @@
-"""Writing to Kafka so that it is there when the call returns: acks from all replicas, idempotent, in bulk per partition."""
+"""Writing to Kafka so that it is there when the call returns: all replicas, idempotent, in bulk per partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the stages: one lane per (stage, partition), chunks in order, every effect durable before a chunk counts as done.
+"""Runs the stages: one lane per (stage, partition), chunks in order, effects durable before a chunk counts as done.
 
 Order of a commit: outputs durable, then changelog durable, then one store batch that carries the changelog offset,
 then the acknowledgement. A crash at any point is therefore a replay, never a loss. A write that the broker does not
@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
-from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
@@ -121,6 +121,7 @@ class StageLane:
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._results: list[tuple[Callable[[Work], None], asyncio.Future[None]]] = []
+        self._all_in = asyncio.Event()
         self._restored = stage.restore is None
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
@@ -147,15 +148,17 @@ class StageLane:
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._results.append((change, done))
+        if len(self._results) >= len(self.jobs):
+            self._all_in.set()
         if len(self._results) == 1:
             asyncio.get_running_loop().create_task(self._commit_results())
         await done
 
     async def _commit_results(self) -> None:
-        give_up = monotonic() + RESULTS_WAIT_SECONDS
-        while len(self._results) < len(self.jobs) and monotonic() < give_up:
-            await asyncio.sleep(RESULTS_WAIT_SECONDS / 10)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_in.wait(), RESULTS_WAIT_SECONDS)
         async with self._turn:
+            self._all_in.clear()
             results, self._results = self._results, []
             try:
                 if self._epoch != self._runtime.epoch():
@@ -164,7 +167,7 @@ class StageLane:
                 for change, _ in results:
                     change(work)
                 await self._make_durable(work.effects, None)
-            except Exception as error:  # noqa: BLE001 - each job learns of it, and ends the worker if it must
+            except Exception as error:
                 outcome: Exception | None = error
             else:
                 outcome = None
@@ -187,7 +190,7 @@ class StageLane:
                 else:
                     chunk.dropped = True
                 message.ack(self._runtime.bound["consumer"]())
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be committed past it
+            except Exception as error:
                 chunk.dropped = True
                 self._runtime.crash(error)
             finally:
@@ -244,7 +247,11 @@ class StageLane:
         seal = self._runtime.sealer.seal
         context = f"{raw.topic}|{raw.partition}|{raw.offset}"
         return DeadLetter(
-            stage=self._stage.name, topic=raw.topic, partition=raw.partition, offset=raw.offset, cause=cause,
+            stage=self._stage.name,
+            topic=raw.topic,
+            partition=raw.partition,
+            offset=raw.offset,
+            cause=cause,
             sealed_key=None if raw.key is None else seal(raw.key, context),
             sealed_value=None if raw.value is None else seal(raw.value, context),
             at=_event_time(raw),
@@ -281,7 +288,11 @@ class StageLane:
             common = shared.get(topic.name)
             if common is None:
                 common = shared[topic.name] = serde.headers(topic.name, self._stage.name, self.memory.clock)
-            ce_id = f"{prefix}{index}".encode() if prefix else blake2b(value or key.encode(), digest_size=12).hexdigest().encode()
+            ce_id = (
+                f"{prefix}{index}".encode()
+                if prefix
+                else blake2b(value or key.encode(), digest_size=12).hexdigest().encode()
+            )
             targets = range(self._runtime.partitions) if everywhere else (self.partition,)
             outputs += [
                 Outgoing(topic.name, target, key.encode(), value, (*common, ("ce_id", ce_id))) for target in targets
@@ -312,5 +323,3 @@ def _decode(topic: str, raw: Any) -> Record | Refused:
     if value is None and not BY_NAME[topic].compacted:
         return Refused(raw, "the value is null")
     return Record(topic, key, value, raw.offset, raw)
-
-

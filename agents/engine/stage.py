@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from streams.contracts.dead_letter import DeadLetter
 from streams.topics import Topic
@@ -75,7 +75,7 @@ class Lane(Protocol):
         """
 
 
-class Revoked(Exception):  # noqa: N818 - a fact, not a fault
+class Revoked(Exception):
     """The partition belongs to another worker: drop the work, its new owner does it."""
 
 
@@ -119,7 +119,7 @@ class Due:
 
 @dataclass(slots=True)
 class Memory:
-    """What a lane keeps between chunks of one assignment: decoded rows, due instants, the clock, scratch of the stage."""
+    """What a lane keeps between chunks of one assignment: the clock, due instants, scratch of the stage."""
 
     clock: datetime = DAWN
     due: Due = field(default_factory=Due)
@@ -139,7 +139,18 @@ class Rows(Protocol):
 class Work:
     """A chunk in the hands of a stage."""
 
-    __slots__ = ("_at", "_current", "_event_time", "_marks", "_rows", "effects", "memory", "partition", "records", "touched")
+    __slots__ = (
+        "_at",
+        "_current",
+        "_event_time",
+        "_marks",
+        "_rows",
+        "effects",
+        "memory",
+        "partition",
+        "records",
+        "touched",
+    )
 
     def __init__(
         self, partition: int, records: list[Record], rows: Rows, memory: Memory, event_time: Callable[[Any], datetime]
@@ -185,7 +196,7 @@ class Work:
     def get(self, table: Table[V], key: str) -> V | None:
         """The row of `key`, as changed by this chunk so far."""
         pending = self.effects.puts.get((table.name, key), self)
-        return self._rows.get(table, key) if pending is self else pending
+        return self._rows.get(table, key) if pending is self else cast("V | None", pending)
 
     def put(self, table: Table[V], key: str, row: V) -> None:
         """Set the row of `key`."""

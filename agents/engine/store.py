@@ -1,4 +1,4 @@
-"""A partition's rows: decoded once and kept, written as one RocksDB batch that carries the changelog offset it covers."""
+"""A partition's rows: decoded once and kept, written as one RocksDB batch with the changelog offset it covers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class PartitionRows:
         """The changelog records of `puts`; a None row is a tombstone."""
         return [
             Outgoing(
-                self._changelogs[name], self._partition, key.encode(),
+                self._changelogs[name],
+                self._partition,
+                key.encode(),
                 None if row is None else self._tables[name].encode(row),
             )
             for (name, key), row in puts.items()

@@ -25,7 +25,7 @@ SCHEME = "d2ev"
 
 
 class ConsumerThread(stock.AIOKafkaConsumerThread):
-    """The stock thread with a fetch wait of our own: an idle broker that holds a fetch open adds to every hop's delay."""
+    """The stock thread with a fetch wait of our own: a fetch held open by an idle broker delays every hop."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -158,7 +158,18 @@ class Consumer(stock.Consumer):
 
     def _to_chunk_message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
         return ConsumerMessage(
-            chunk.topic, chunk.partition, chunk.next - 1, 0.0, 0, [], None, chunk, None, 0, 0, tp,
+            chunk.topic,
+            chunk.partition,
+            chunk.next - 1,
+            0.0,
+            0,
+            [],
+            None,
+            chunk,
+            None,
+            0,
+            0,
+            tp,
             generation_id=self.app.consumer_generation_id,
         )
 
@@ -177,7 +188,8 @@ def register() -> None:
 def frontiers(consumer: Any) -> Mapping[TP, int]:
     """Next offset not yet fully processed, per source partition of this worker that ever held a record."""
     committed = {
-        tp: offset for tp, offset in consumer._committed_offset.items()
+        tp: offset
+        for tp, offset in consumer._committed_offset.items()
         if offset is not None and offset >= 0 and not consumer._is_changelog_tp(tp)
     }
     return {**committed, **{tp: progress.frontier for tp, progress in consumer.progress.items()}}

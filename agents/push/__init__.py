@@ -7,7 +7,7 @@ from typing import Protocol
 from streams.contracts.notification import NotificationEvent
 
 
-class PushFailed(Exception):  # noqa: N818 - a fact the caller records
+class PushFailed(Exception):
     """The push service did not take the message; it was not shown."""
 
 

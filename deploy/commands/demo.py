@@ -13,7 +13,9 @@ import typer
 
 def demo(
     vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 200,
-    days: Annotated[int, typer.Option(help="Days, noon to noon; the third night has the clock change.", min=1, max=5)] = 3,
+    days: Annotated[
+        int, typer.Option(help="Days, noon to noon; the third night has the clock change.", min=1, max=5)
+    ] = 3,
     scenario: Annotated[str, typer.Option(help="What is different about these nights; `list` names them.")] = "usual",
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=6)] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same nights.")] = 1,
@@ -22,12 +24,14 @@ def demo(
     bootstrap: Annotated[str | None, typer.Option(help="Use this Kafka instead of the embedded broker.")] = None,
     step_minutes: Annotated[int, typer.Option(help="Grid on which virtual time moves.", min=1, max=15)] = 5,
     port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 picks a free one.")] = 8300,
-    run_dir: Annotated[Path, typer.Option(help="Where tables and logs of the run go; emptied first.")] = Path(".d2ev/demo"),
+    run_dir: Annotated[Path, typer.Option(help="Where tables and logs of the run go; emptied first.")] = Path(
+        ".d2ev/demo"
+    ),
 ) -> None:
     """Run recorded days in about two minutes: registration, telemetry, plan, command, confirmation, push."""
+    from deploy.commands.processes import use_uvloop
     from deploy.demo.night import Options
     from deploy.demo.scenarios import SCENARIOS
-    from deploy.commands.processes import use_uvloop
 
     if scenario == "list":
         for known in SCENARIOS.values():
@@ -36,8 +40,14 @@ def demo(
     if scenario not in SCENARIOS:
         raise ValueError(f"--scenario {scenario}: unknown; there are {', '.join(SCENARIOS)}")
     options = Options(
-        vehicles=vehicles, days=days, scenario=scenario, workers=workers, seed=seed, bootstrap=bootstrap,
-        step=timedelta(minutes=step_minutes), run_dir=run_dir,
+        vehicles=vehicles,
+        days=days,
+        scenario=scenario,
+        workers=workers,
+        seed=seed,
+        bootstrap=bootstrap,
+        step=timedelta(minutes=step_minutes),
+        run_dir=run_dir,
     )
     use_uvloop()
     asyncio.run(_quietly(options) if as_json else _shown(options, port, once))

@@ -62,7 +62,7 @@ def simulator(
     vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 20,
     seed: Annotated[int, typer.Option(help="Same seed, same cars.")] = 1,
 ) -> None:
-    """Run the simulated OEM cloud on its own, in real time. Prints one JSON line per car with its first refresh token."""
+    """Run the simulated OEM cloud alone, in real time. Prints one JSON line per car with its first refresh token."""
     from oem_connectors.simulator.cloud.run import main
 
     main(port, vehicles, seed)

@@ -79,9 +79,7 @@ class _Book:
         return self.ways[way].objective(self.stay.carbon_price_per_tonne)
 
 
-def settle_fleet(
-    stays: Sequence[MeteredStay], prices: Sequence[Slot], carbon: Sequence[Slot]
-) -> dict[str, Any]:
+def settle_fleet(stays: Sequence[MeteredStay], prices: Sequence[Slot], carbon: Sequence[Slot]) -> dict[str, Any]:
     """The books of a fleet, as numbers for JSON. Every aggregate is a sum or a ratio of sums.
 
     `prices` in currency per kWh and `carbon` in g/kWh share their edges (ValueError otherwise). Stays they do

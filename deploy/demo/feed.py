@@ -46,10 +46,19 @@ def enrolments(
             token = world.tokens.consent(vehicle.account).encode()
             sealed[vehicle.account] = sealer.seal(token, seal_context(vehicle.account))
         registration = Registration(
-            car=vehicle.car, driver=vehicle.driver, oem="simulator", vehicle=vehicle.vehicle, model=vehicle.model,
-            usable_kwh=vehicle.usable_kwh, power_kw=vehicle.power_kw, efficiency=vehicle.efficiency,
-            home_zone=vehicle.zone, region=window.region, tariff=window.tariff,
-            grant_sealed=sealed[vehicle.account], registered_at=at,
+            car=vehicle.car,
+            driver=vehicle.driver,
+            oem="simulator",
+            vehicle=vehicle.vehicle,
+            model=vehicle.model,
+            usable_kwh=vehicle.usable_kwh,
+            power_kw=vehicle.power_kw,
+            efficiency=vehicle.efficiency,
+            home_zone=vehicle.zone,
+            region=window.region,
+            tariff=window.tariff,
+            grant_sealed=sealed[vehicle.account],
+            registered_at=at,
         )
         out.append(record(REGISTRATION, vehicle.car, registration, at, partitions))
         out.append(record(PREFERENCE, vehicle.car, preference(vehicle, at), at, partitions))

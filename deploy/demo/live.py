@@ -1,4 +1,4 @@
-"""What the demo knows while it runs: filled from the topics and the simulator's truth, read by the terminal and the page."""
+"""What the demo knows while it runs: filled from topics and the simulator's truth, read by terminal and page."""
 
 from __future__ import annotations
 

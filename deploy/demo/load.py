@@ -16,9 +16,7 @@ Load = list[tuple[datetime, float]]
 class Loads:
     """Called with nothing, gives (managed, unmanaged) as (start of quarter hour, kW) over what has passed."""
 
-    def __init__(
-        self, world: World, fleet: Sequence[SimVehicle], window: Window, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, world: World, fleet: Sequence[SimVehicle], window: Window, now: Callable[[], datetime]) -> None:
         self._world, self._window, self._now = world, window, now
         slots = int((window.end - window.start) / SLOT) + 1
         self._managed = [0.0] * slots
@@ -31,7 +29,7 @@ class Loads:
                 self._add(self._unmanaged, stay.plug_in, end, vehicle.power_kw)
 
     def __call__(self) -> tuple[Load, Load]:
-        for piece in self._world.log.metered[self._metered:]:
+        for piece in self._world.log.metered[self._metered :]:
             hours = (piece.end - piece.start) / timedelta(hours=1)
             if hours > 0:
                 self._add(self._managed, piece.start, piece.end, piece.energy_kwh / hours)

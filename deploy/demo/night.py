@@ -1,4 +1,4 @@
-"""Directs a demo: broker, simulator, workers, and a virtual clock that jumps to the next due instant once all is quiet."""
+"""Directs a demo: broker, simulator, workers, and a virtual clock that jumps to the next due instant."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ class Quiet:
                 positions[place] = max(offset, positions.get(place, 0))
         ends = await self._log.end_offsets(self._all)
         self.ends = {f"{tp.topic}/{tp.partition}": offset for tp, offset in ends.items()}
-        behind = {place: end - positions.get(place, 0) for place, end in self.ends.items() if positions.get(place, 0) < end}
+        behind = {
+            place: end - positions.get(place, 0) for place, end in self.ends.items() if positions.get(place, 0) < end
+        }
         if behind:
             place, lag = max(behind.items(), key=lambda item: item[1])
             return f"{sum(behind.values())} records, most of them in {place} ({lag})"

@@ -47,9 +47,7 @@ class Window:
 
 def _window(name: str, first: date, days: int) -> Window:
     zone = ZoneInfo("Europe/London")
-    start, end = (
-        datetime.combine(first + timedelta(days=n), time(12), zone).astimezone(UTC) for n in (0, days)
-    )
+    start, end = (datetime.combine(first + timedelta(days=n), time(12), zone).astimezone(UTC) for n in (0, days))
     return Window(name, start, end)
 
 
@@ -87,9 +85,7 @@ def prices(window: Window) -> list[Forecast]:
 
 
 def _delivery_day(window: Window, day: date) -> Forecast:
-    start, end = (
-        datetime.combine(day + timedelta(days=n), time(), _AUCTION_ZONE).astimezone(UTC) for n in (0, 1)
-    )
+    start, end = (datetime.combine(day + timedelta(days=n), time(), _AUCTION_ZONE).astimezone(UTC) for n in (0, 1))
     return Forecast(
         kind=ForecastKind.PRICE,
         key=window.tariff,
@@ -140,9 +136,7 @@ def settlement_slots(window: Window) -> tuple[list[Slot], list[Slot]]:
     )
 
 
-def _slots(
-    start: datetime, end: datetime, step: timedelta, value: Callable[[datetime], float]
-) -> Iterator[Slot]:
+def _slots(start: datetime, end: datetime, step: timedelta, value: Callable[[datetime], float]) -> Iterator[Slot]:
     while start < end:
         yield Slot(start=start, end=start + step, value=value(start))
         start += step

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from deploy.demo.accounts import settle_fleet
@@ -22,8 +23,13 @@ MOVED = timedelta(minutes=15)
 
 
 def summarise(
-    world: World, fleet: Sequence[SimVehicle], window: Window, watch: Watch, statuses: Sequence[dict[str, Any]],
-    lost: int, wall_seconds: float,
+    world: World,
+    fleet: Sequence[SimVehicle],
+    window: Window,
+    watch: Watch,
+    statuses: Sequence[dict[str, Any]],
+    lost: int,
+    wall_seconds: float,
 ) -> dict[str, Any]:
     """One object, as documented for `d2ev demo --once --json`. Energy in kWh, cost in `currency`, carbon in kg."""
     world.settle(window.end)
@@ -97,8 +103,5 @@ def _start_changes(schedules: Sequence[Schedule]) -> float | None:
         starts = [block.start for block in schedule.blocks if block.start > schedule.inputs.now]
         if schedule.session_id is not None and starts:
             announced[schedule.session_id].append(starts[0])
-    changes = sum(
-        abs(after - before) > MOVED
-        for starts in announced.values() for before, after in zip(starts, starts[1:], strict=False)
-    )
+    changes = sum(abs(after - before) > MOVED for starts in announced.values() for before, after in pairwise(starts))
     return round(changes / len(announced), 3) if announced else None

@@ -31,7 +31,9 @@ class Watch:
         self.notifications: list[NotificationEvent] = []
         self.dead_letters = 0
         self._live = live
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
+        )
         topics = [topic.name for topic in WATCHED] + ([TELEMETRY.name] if replay_telemetry else [])
         self._places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
         self._replays = replay_telemetry
@@ -57,7 +59,7 @@ class Watch:
             self._take(await self._consumer.getmany(timeout_ms=50))
 
     async def repeat_telemetry(self) -> bool:
-        """Write again, backwards and as often as the scenario wants, what was read of telemetry. True if there was any."""
+        """Write again, backwards, as often as the scenario wants, what was read of telemetry. True if there was any."""
         again = self._pending
         self._pending = []
         if again:

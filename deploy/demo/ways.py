@@ -66,9 +66,7 @@ class Settlement:
         return tuple(self._slots[bisect_right(self._starts, start) - 1 : bisect_left(self._starts, end)])
 
 
-def four_ways(
-    metered: Profile, span: Span, carbon_price_per_tonne: float, settlement: Settlement
-) -> dict[str, Totals]:
+def four_ways(metered: Profile, span: Span, carbon_price_per_tonne: float, settlement: Settlement) -> dict[str, Totals]:
     """The totals of each of the `WAYS` to charge what was metered inside a settled span."""
     energy_kwh = sum(kwh for _, _, kwh in metered)
     slots = settlement.within(span.start, span.end)

@@ -1,4 +1,4 @@
-"""Worker processes of the demo: started with their own data and log, asked over HTTP how far they are, stopped by pid."""
+"""Worker processes of the demo: each with its own data and log, asked over HTTP how far they are, ended by pid."""
 
 from __future__ import annotations
 
@@ -48,11 +48,19 @@ class Workers:
         """Start a worker and wait until it answers."""
         log = self._run_dir / f"{name}.log"
         environment = {
-            **os.environ, **self._environment, "D2EV_DATA_DIR": str(self._run_dir / name), "D2EV_HEALTH_PORT": "0",
+            **os.environ,
+            **self._environment,
+            "D2EV_DATA_DIR": str(self._run_dir / name),
+            "D2EV_HEALTH_PORT": "0",
         }
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "deploy.cli", "worker", stdout=asyncio.subprocess.PIPE, stderr=errors,
+                sys.executable,
+                "-m",
+                "deploy.cli",
+                "worker",
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
                 env=environment,
             )
         assert process.stdout is not None

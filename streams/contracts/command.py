@@ -34,7 +34,7 @@ FINAL = frozenset({CommandPhase.CONFIRMED, CommandPhase.FAILED, CommandPhase.UNK
 
 
 class CommandEvent(Contract):
-    """One step of one command, keyed by car. `id` names the command, deterministic over (car, session, action, revision, attempt)."""
+    """One step of one command, keyed by car. `id`: a hash of car, session, action, plan revision and attempt."""
 
     id: str
     car: CarKey

@@ -26,7 +26,7 @@ class Slot(Contract):
 
 
 class Forecast(Contract):
-    """One vintage, keyed by tariff (price) or region (carbon). Slots are sorted and do not overlap; gaps are unknown."""
+    """One vintage, keyed by tariff (price) or region (carbon). Slots are sorted and disjoint; gaps are unknown."""
 
     kind: ForecastKind
     key: str = Field(min_length=1, max_length=60, description="tariff or region")

@@ -14,7 +14,7 @@ class Preference(Contract):
     """The preference in force, keyed by car. Ready-by is local wall time of the home."""
 
     car: CarKey
-    ready_by: time = Field(default=time(7, 0), description="local wall time of the home, every day not in ready_by_days")
+    ready_by: time = Field(default=time(7, 0), description="local wall time of the home; ready_by_days go first")
     ready_by_days: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], time] = Field(default_factory=dict)
     target_soc_pct: Percent = 80
     min_soc_pct: Percent = 20

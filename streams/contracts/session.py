@@ -1,4 +1,4 @@
-"""A finished session, settled: energy, cost and CO2 beside what unmanaged, timer and oracle charging would have meant."""
+"""A finished session, settled: energy, cost and CO2 beside unmanaged, timer and oracle charging."""
 
 from __future__ import annotations
 

@@ -48,5 +48,5 @@ class VehicleState(Contract):
     at_home: bool | None = None
     car_time: Instant = Field(description="the car's time of the newest sample (ours where it gave none)")
     received_time: Instant
-    unplug_suspected_at: Instant | None = Field(default=None, description="one reading said unplugged; a second decides")
+    unplug_suspected_at: Instant | None = Field(default=None, description="one reading said unplugged")
     session: PlugSession | None = None

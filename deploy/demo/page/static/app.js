@@ -9,14 +9,15 @@ const PAUSE_MS = 1000;
 const REST_SHARE = 5; // rest this many times longer than asking took, so that watching never slows the demo
 let lastCurves = null, timer = null;
 
+class Unreachable extends Error {}
+
 async function ask(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  const answer = await fetch(path).catch((error) => { throw new Unreachable(`${path}: ${error.message}`); });
+  if (!answer.ok) throw new Unreachable(`${path}: ${answer.status}`);
   return answer.json();
 }
 
 async function refresh() {
-  clearTimeout(timer);
   const began = performance.now();
   if (!document.hidden) {
     try {
@@ -28,10 +29,11 @@ async function refresh() {
       by("offline").hidden = true;
       document.documentElement.dataset.ready = "yes";
     } catch (error) {
-      if (!(error instanceof TypeError) && !/: \d+$/.test(error.message)) throw error;
+      if (!(error instanceof Unreachable)) throw error;
       by("offline").hidden = false;
     }
   }
+  clearTimeout(timer); // several may have asked at the same time; one goes on
   timer = setTimeout(refresh, Math.max(PAUSE_MS, REST_SHARE * (performance.now() - began)));
 }
 
@@ -44,7 +46,7 @@ async function showCar() {
 
 function open(key) {
   car.open(key);
-  if (lastCurves) showCar();
+  if (lastCurves) refresh();
 }
 
 car.start();

@@ -3,7 +3,7 @@
 import { steps, strip } from "./chart.js";
 import { by, fillTable, h } from "./dom.js";
 import { push } from "./fleet.js";
-import { NONE, dayHour, hour, kg, kwh, money, near, percent, plain, price, unit } from "./words.js";
+import { NONE, dayHour, hour, inSmallCoin, kg, kwh, money, near, percent, plain, unit } from "./words.js";
 
 let key = null, strips = [], shown = null;
 
@@ -38,19 +38,18 @@ function clear() {
 export function show(car, curves) {
   const content = JSON.stringify(car);
   if (content !== shown) {
-    const top = by("car").scrollTop;
+    const top = by("car").scrollTop, unfolded = by("car-body").querySelector("details")?.open ?? false;
     clear();
     shown = content;
     by("car-title").textContent = car.model;
     by("car-key").textContent = car.key;
     by("car-body").replaceChildren(now(car, curves.now), chart(car), ...[why(car), trail(car), history_(car), told(car)].filter(Boolean));
     strips = draw(car);
+    by("car-body").querySelector("details")?.toggleAttribute("open", unfolded);
     by("car").scrollTop = top;
   }
   const view = { start: car.shown[0], end: car.shown[1], now: curves.now, blocks: car.plan?.blocks ?? [], readyBy: car.ready_by };
-  const inside = ([xs, ys]) => [xs, ys];
-  const [xs, ys] = inside(steps(curves.price));
-  strips[0].set([xs, ys.map((value) => (value === null ? null : Number(price(value))))], view);
+  strips[0].set(inSmallCoin(steps(curves.price)), view);
   strips[1].set(steps(curves.carbon), view);
 }
 

@@ -3,7 +3,8 @@
 import uPlot from "./vendor/uPlot.esm.js";
 import { clockChanges, day, hour, localHours } from "./words.js";
 
-const GUTTER = 44;
+const GUTTER = 44, AXIS = 38;
+const FONT = "12px Inter, system-ui, sans-serif";
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** [start, end, value] slots as columns for a step line; unknown stretches become gaps. */
@@ -40,7 +41,7 @@ export function strip(host, { height, series, sync, axis, from, label, onHover }
   const build = (columns) => {
     plot?.destroy();
     plot = new uPlot({
-      width: host.clientWidth, height: height + (axis ? 34 : 0), padding: [6, 10, axis ? 0 : 4, 0],
+      width: host.clientWidth, height: height + (axis ? AXIS : 0), padding: [6, 10, axis ? 0 : 4, 0],
       legend: { show: false }, select: { show: false },
       cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 }, sync: { key: sync, scales: ["x", null] } },
       scales: { x: { time: false, range: () => [view.start, view.end] }, y: { range: (_, low, high) => span(low, high, from) } },
@@ -83,7 +84,7 @@ function span(low, high, from) {
 
 function timeAxis(shown, view) {
   return {
-    show: shown, size: 34, stroke: css("muted"), font: "12px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, gap: 4,
+    show: shown, size: AXIS, stroke: css("muted"), font: FONT, grid: { show: false }, ticks: { show: false }, gap: 9,
     splits: (u) => localHours(view().start, view().end, hoursApart(u, view())),
     values: (u, splits) => splits.map((t, n) => (hour(t) === "00:00" || (n === 0 && splits.length > 1 && hour(splits[1]) !== "00:00") ? `${hour(t)}\n${day(t)}` : hour(t))),
   };
@@ -97,7 +98,7 @@ function hoursApart(u, view) {
 
 function valueAxis() {
   return {
-    size: GUTTER, gap: 4, stroke: css("muted"), font: "12px system-ui, sans-serif", space: 28,
+    size: GUTTER, gap: 4, stroke: css("muted"), font: FONT, space: 26,
     grid: { stroke: css("grid"), width: 1 }, ticks: { show: false },
   };
 }

@@ -2,7 +2,7 @@
 
 import { steps, strip, valueAt } from "./chart.js";
 import { by, fillTable, h } from "./dom.js";
-import { NONE, clockChanges, dayHour, full, localHours, price, unit } from "./words.js";
+import { NONE, clockChanges, dayHour, full, inSmallCoin, localHours, price, unit } from "./words.js";
 
 const QUARTER = 900;
 const SYNC = "fleet";
@@ -40,14 +40,13 @@ export function show(curves) {
   const priceColumns = steps(curves.price), carbonColumns = steps(curves.carbon);
   const load = loadColumns(curves);
   latest = { curves, price: priceColumns, carbon: carbonColumns, load };
-  strips.price.set(scaled(priceColumns), view);
+  strips.price.set(inSmallCoin(priceColumns), view);
   strips.carbon.set(carbonColumns, view);
   strips.load.set(load, view);
+  by("change-key").hidden = clockChanges(curves.start, curves.end).length === 0;
   readout();
   if (by("curves-text").open) table();
 }
-
-const scaled = ([xs, ys]) => [xs, ys.map((value) => (value === null ? null : Number(price(value))))];
 
 function loadColumns({ start, end, managed, unmanaged, planned }) {
   const xs = [];

@@ -3,10 +3,10 @@
 import { by, fillTable, h, s } from "./dom.js";
 import { NONE, dayHour, full, hour, kwh, localHours, money, near, percent } from "./words.js";
 
-const MOST_ROWS = 250;
+const MOST_ROWS = 100;
 const rows = new Map();
 const wanted = new Set();
-let latest = null, open = () => {};
+let latest = null, shownPushes = null, open = () => {};
 
 /** Call `onOpen(key)` when a car is chosen. */
 export function start(onOpen) {
@@ -57,7 +57,7 @@ function cars() {
   const body = by("rows");
   shown.forEach((element, n) => { if (body.children[n] !== element) body.insertBefore(element, body.children[n] ?? null); });
   while (body.children.length > shown.length) body.lastChild.remove();
-  by("more").textContent = found.length === 0 ? "No car matches." : found.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${found.length}; search to see others.` : "";
+  by("more").textContent = found.length === 0 ? "No car matches." : found.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${found.length}; search or choose a state to see others.` : "";
 }
 
 function row(car, span) {
@@ -122,15 +122,20 @@ function gantt({ plugged_at: plugged, ready_by: ready, blocks, energy_kwh: energ
 }
 
 function hours([start, end]) {
-  const text = localHours(start, end, 6).map(hour);
-  if (by("hours").textContent !== text.join("")) by("hours").replaceChildren(...text.map((word) => h("span", {}, word)));
+  if (by("hours").dataset.start === String(start)) return;
+  by("hours").dataset.start = start;
+  by("hours").replaceChildren(...localHours(start, end, 6).map((t) => {
+    const label = h("span", {}, hour(t));
+    label.style.left = `${(100 * (t - start)) / (end - start)}%`;
+    return label;
+  }));
 }
 
 function pushes(list) {
   const newest = [...list].reverse();
   const content = JSON.stringify(newest);
-  if (by("pushes").dataset.content === String(content.length) + (newest[0]?.at ?? "")) return;
-  by("pushes").dataset.content = String(content.length) + (newest[0]?.at ?? "");
+  if (content === shownPushes) return;
+  shownPushes = content;
   by("pushes").replaceChildren(...newest.map(push));
   if (!newest.length) by("pushes").append(h("li", { class: "muted" }, "None yet."));
 }

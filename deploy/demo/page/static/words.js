@@ -6,6 +6,9 @@ export const NONE = "–";
 export const unit = priceUnit;
 export const price = (perKwh) => (perKwh === null || perKwh === undefined ? NONE : (perKwh * priceFactor).toFixed(1));
 
+/** Step columns of prices per kWh in the unit shown. */
+export const inSmallCoin = ([xs, ys]) => [xs, ys.map((value) => (value === null ? null : value * priceFactor))];
+
 const formats = new Map();
 
 function format(seconds, options) {
