@@ -8,7 +8,7 @@ import typer
 
 from agents.settings import BadSettings
 from deploy.brokers.errors import BrokerError
-from deploy.commands import broker, demo, processes, topics
+from deploy.commands import asyncapi, broker, demo, docs, processes, topics
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.topics import TopicsDiffer
@@ -21,7 +21,10 @@ TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet)
 def app() -> typer.Typer:
     """The command line, assembled."""
     cli = typer.Typer(
-        name="d2ev", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        name="d2ev",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
         help="Charges electric cars when energy is cheap and clean by talking directly to the car.",
     )
     cli.command("demo")(demo.demo)
@@ -29,6 +32,8 @@ def app() -> typer.Typer:
     cli.command("simulator")(processes.simulator)
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
+    cli.command("asyncapi")(asyncapi.asyncapi)
+    cli.command("docs", hidden=True)(docs.docs)
     return cli
 
 
