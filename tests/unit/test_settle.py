@@ -150,6 +150,17 @@ def test_a_promise_that_failed_is_missed_even_if_the_car_was_warned() -> None:
     assert settle(opened, PRICE, CARBON, after(ENDED)).promise is Promise.MISSED
 
 
+def test_a_promise_is_judged_by_its_own_ready_by_not_by_the_next_days() -> None:
+    plan = plan_of()
+    next_day = plan.model_copy(
+        update={"ready_by": after(780 + 1440), "inputs": plan.inputs.model_copy(update={"now": after(790)})}
+    )
+    opened = metered(night(until_pct=70)[:-1], plan)
+    full = state(2200, soc_pct=80, session=session(ended_at=after(2300)))
+    opened = meter(opened, full, registration(), next_day)
+    assert settle(opened, PRICE, CARBON, after(2300)).promise is Promise.MISSED
+
+
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
