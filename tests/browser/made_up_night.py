@@ -37,7 +37,7 @@ def made_up_live(now: datetime = NIGHT, vehicles: int = 40) -> Live:
     live.workers = [WorkerInfo("worker-1", 4211, True, [0, 2, 4]), WorkerInfo("worker-2", 4212, True, [1, 3, 5])]
     live.price = _known(recorded.prices(WINDOW), now)
     live.carbon = _known(recorded.carbon(WINDOW), now)
-    told = sorted((message for v in cars for message in _messages(v, live, now)), key=lambda message: message[0])
+    told = sorted((message for v in cars for message in _messages(v, now)), key=lambda message: message[0])
     for _, car, message in told:
         live.take(car, message)
     live.loads = lambda: _loads(live, cars)
@@ -51,32 +51,32 @@ def _known(vintages: list[Forecast], now: datetime) -> Forecast:
     return curve
 
 
-def _messages(v: SimVehicle, live: Live, now: datetime) -> Iterator[tuple[datetime, str, object]]:
+def _messages(v: SimVehicle, now: datetime) -> Iterator[tuple[datetime, str, object]]:
     seen = StatusState(car=v.car, registration=_registration(v), state=_away(v, WINDOW.start))
     for stay in (s for s in v.stays if s.plug_in <= now):
         session = f"{v.vehicle}-{stay.plug_in:%d%H%M}"
-        schedule = _schedule(v, stay, session, live)
+        schedule = _schedule(v, stay, session)
         at = min(now, stay.plug_out)
         yield stay.plug_in, v.car, _plug(v, stay.plug_in, PlugEventKind.PLUGGED_IN, session)
         yield stay.plug_in, v.car, schedule
-        yield from _commands(v, schedule, session, at)
+        for command in _commands(v, schedule, session, at):
+            yield command.at, v.car, command
         seen = seen.model_copy(update={"state": _plugged(v, stay, schedule, session, at), "schedule": schedule})
-        told = status(seen, stay.plug_in)
-        assert told is not None
-        yield stay.plug_in, v.car, _push(v, session, NotificationKind.PLUGGED_IN, told.sentence, stay.plug_in)
+        yield stay.plug_in, v.car, _push(seen, session, NotificationKind.PLUGGED_IN, stay.plug_in)
         if stay.plug_out <= now:
-            seen = seen.model_copy(update={"state": _away(v, stay.plug_out)})
+            settled = _settled(v, stay, schedule, session)
+            seen = seen.model_copy(update={"state": _away(v, stay.plug_out), "settled": settled})
             yield stay.plug_out, v.car, _plug(v, stay.plug_out, PlugEventKind.UNPLUGGED, session)
-            yield stay.plug_out, v.car, (settled := _settled(v, stay, schedule, session))
-            assert settled.cost is not None
-            saved = f"Saved about {settled.cost.unmanaged - settled.cost.managed:.2f} EUR against charging at once."
-            yield stay.plug_out, v.car, _push(v, session, NotificationKind.DONE, saved, stay.plug_out)
-    hopeless = seen.state and seen.state.session and int(v.vehicle[-4:]) % OUT_OF_REACH == 0
-    if hopeless and seen.schedule:
-        seen = seen.model_copy(update={"gave_up_session": seen.schedule.session_id})
-    current = status(seen, now)
+            yield stay.plug_out, v.car, settled
+            yield stay.plug_out, v.car, _push(seen, session, NotificationKind.DONE, stay.plug_out)
     yield now, v.car, seen.state
-    yield now, v.car, current
+    yield now, v.car, status(_given_up(v, seen), now)
+
+
+def _given_up(v: SimVehicle, seen: StatusState) -> StatusState:
+    if int(v.vehicle[-4:]) % OUT_OF_REACH or seen.schedule is None:
+        return seen
+    return seen.model_copy(update={"gave_up_session": seen.schedule.session_id})
 
 
 def _registration(v: SimVehicle) -> Registration:
@@ -96,9 +96,9 @@ def _registration(v: SimVehicle) -> Registration:
     )
 
 
-def _schedule(v: SimVehicle, stay: Stay, session: str, live: Live) -> Schedule:
-    assert live.price is not None
+def _schedule(v: SimVehicle, stay: Stay, session: str) -> Schedule:
     at = stay.plug_in
+    price, carbon = _known(recorded.prices(WINDOW), at), _known(recorded.carbon(WINDOW), at)
     wish = Preference(car=v.car, ready_by=v.ready_by, target_soc_pct=v.target_soc_pct, updated_at=at)
     by = ready_by(wish, v.zone, at)
     need_kwh = max(0.0, v.target_soc_pct - stay.soc_at_plug_in_pct) / 100 * v.usable_kwh / v.efficiency
@@ -106,7 +106,7 @@ def _schedule(v: SimVehicle, stay: Stay, session: str, live: Live) -> Schedule:
         PlanRequest(
             now=at,
             ready_by=by,
-            slots=combine(live.price, live.carbon, at, by),
+            slots=combine(price, carbon, at, by),
             need_kwh=need_kwh,
             min_need_kwh=0,
             power_kw=v.power_kw,
@@ -139,8 +139,8 @@ def _schedule(v: SimVehicle, stay: Stay, session: str, live: Live) -> Schedule:
             now=at,
             soc_pct=stay.soc_at_plug_in_pct,
             soc_time=at,
-            price_issued_at=live.price.issued_at,
-            carbon_issued_at=live.carbon.issued_at if live.carbon else None,
+            price_issued_at=price.issued_at,
+            carbon_issued_at=carbon.issued_at,
             preference_updated_at=WINDOW.start,
         ),
     )
@@ -206,40 +206,37 @@ def _plug(v: SimVehicle, at: datetime, kind: PlugEventKind, session: str) -> Plu
     )
 
 
-def _commands(
-    v: SimVehicle, schedule: Schedule, session: str, until: datetime
-) -> Iterator[tuple[datetime, str, CommandEvent]]:
+def _commands(v: SimVehicle, schedule: Schedule, session: str, until: datetime) -> Iterator[CommandEvent]:
     wanted = [(schedule.inputs.now, Action.STOP, "the plan waits")]
     wanted += [(block.start, Action.START, "a planned block begins") for block in schedule.blocks]
     for at, action, reason in wanted:
-        for seconds, phase in enumerate((CommandPhase.INTENT, CommandPhase.SENT, CommandPhase.CONFIRMED)):
-            if (then := at + timedelta(seconds=40 * seconds)) <= until:
-                yield (
-                    then,
-                    v.car,
-                    CommandEvent(
-                        id=f"{session}-{action}-{at:%H%M}",
-                        car=v.car,
-                        session_id=session,
-                        plan_revision=1,
-                        action=action,
-                        phase=phase,
-                        at=then,
-                        decided_at=at,
-                        not_after=at + timedelta(minutes=30),
-                        reason=reason,
-                    ),
+        for step, phase in enumerate((CommandPhase.INTENT, CommandPhase.SENT, CommandPhase.CONFIRMED)):
+            if (then := at + timedelta(seconds=40 * step)) <= until:
+                yield CommandEvent(
+                    id=f"{session}-{action}-{at:%H%M}",
+                    car=v.car,
+                    session_id=session,
+                    plan_revision=1,
+                    action=action,
+                    phase=phase,
+                    at=then,
+                    decided_at=at,
+                    not_after=at + timedelta(minutes=30),
+                    reason=reason,
                 )
 
 
-def _push(v: SimVehicle, session: str, kind: NotificationKind, body: str, at: datetime) -> NotificationEvent:
+def _push(seen: StatusState, session: str, kind: NotificationKind, at: datetime) -> NotificationEvent:
+    told = status(seen, at)
+    assert told is not None
+    title, body = wording.notice(kind, told)
     return NotificationEvent(
         id=f"{session}-{kind}",
-        car=v.car,
-        driver=v.driver,
+        car=seen.car,
+        driver=told.driver,
         session_id=session,
         kind=kind,
-        title=wording.TEXT[f"{kind}.title"],
+        title=title,
         phase=NotificationPhase.SENT,
         body=body,
         at=at,
@@ -291,7 +288,7 @@ def _loads(live: Live, cars: list[SimVehicle]) -> tuple[list[tuple[datetime, flo
     managed, unmanaged = dict.fromkeys(grid, 0.0), dict.fromkeys(grid, 0.0)
     for v in cars:
         for stay in (s for s in v.stays if s.plug_in <= live.now):
-            schedule = _schedule(v, stay, "load", live)
+            schedule = _schedule(v, stay, "load")
             for at in grid:
                 managed[at] += 4 * (_charged_kwh(schedule, at + SLOT) - _charged_kwh(schedule, at))
                 end = stay.plug_in + timedelta(hours=schedule.energy_kwh / v.power_kw)
