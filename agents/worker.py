@@ -43,13 +43,18 @@ class Worker:
         }
         bound["consumer"] = lambda: self.app.consumer
         self.runtime = Runtime(stages, bound, settings.partitions, self.writer, sealer, metrics, self.crash)
-        self.runtime.epoch = lambda: self.app.consumer.epoch
+        self.runtime.epoch = self._epoch
+        self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
         self._forgetters: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         if isinstance(clock, LogClock):
             self.runtime.on_tick = clock.seen
         bind.bind_stages(self.app, stages, self.runtime)
+
+    def _epoch(self) -> int:
+        """The consumer's epoch; none that any chunk or job belongs to once the worker has failed."""
+        return -1 if self.failure is not None else int(self.app.consumer.epoch)
 
     def crash(self, error: BaseException) -> None:
         """Stop: something happened after which nothing may be committed."""
@@ -102,6 +107,8 @@ class Worker:
         return bool(
             self.app._consumer is not None
             and self.app.consumer.flow_active
+            and not self.app.consumer.rewinding
+            and self.runtime.restored()
             and not self.app.in_recovery
             and not self.app.rebalancing
             and self.app.tables.actives_ready

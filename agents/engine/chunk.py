@@ -25,8 +25,8 @@ class Chunk:
         self.next: int = records[-1].offset + 1
         self.done = False
         self.dropped = False
-        #: Decoded once, shared by all stages that read the topic: messages are frozen.
-        self.decoded: list[Any] | None = None
+        #: Good records and refused ones: decoded once, shared by all stages that read the topic: messages are frozen.
+        self.decoded: tuple[list[Any], list[Any]] | None = None
 
 
 class Progress:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from msgspec import Struct
 
 BATCH_BYTES = 1_000_000
 REQUEST_BYTES = 8 * 1_048_576
 
 
-class Outgoing(NamedTuple):
+class Outgoing(Struct, frozen=True, gc=False):
     """A record to write. `value` None is a tombstone."""
 
     topic: str

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from agents.engine.chunk import Chunk
 from agents.engine.jobs import Jobs
-from agents.engine.log import LogWriter, Outgoing
+from agents.engine.log import LogWriter
 from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, Work
 from agents.engine.store import PartitionRows
+from agents.engine.wire import Outbox, Refused, decoded, event_time
 from agents.metrics import Metrics
 from agents.sealing import Sealer
-from streams import serde
 from streams.contracts.dead_letter import DeadLetter
-from streams.topics import BY_NAME, DEAD_LETTER, TICK
+from streams.topics import TICK
 from tables.table import Table
 
 V = TypeVar("V")
@@ -33,13 +32,6 @@ V = TypeVar("V")
 JOBS_AT_ONCE = 64
 #: How long the result of a job may wait for those of the jobs beside it.
 RESULTS_WAIT_SECONDS = 0.03
-
-
-class Refused(NamedTuple):
-    """A record that does not decode."""
-
-    raw: Any
-    cause: str
 
 
 class Runtime:
@@ -66,11 +58,15 @@ class Runtime:
         self.on_tick: Callable[[datetime], None] = lambda at: None
         #: The stage that reports an undecodable record of a topic: the first that reads it.
         self.reporter = {topic.name: stage.name for stage in reversed(stages) for topic in stage.reads}
+        self._stages = stages
         self._lanes: dict[tuple[str, int], StageLane] = {}
 
     async def consume(self, stage: Stage, stream: Any) -> None:
         """The body of the stage's Faust agent: hand each chunk to the lane of its partition."""
         async for event in stream.events():
+            if event.value.epoch != self.epoch():
+                event.value.dropped = True
+                continue
             # The stream gives up its own share when it moves on; the lane keeps this one until all is durable.
             event.message.incref()
             self.lane(stage, event.value.partition).put(event.message)
@@ -82,11 +78,28 @@ class Runtime:
             lane = self._lanes[stage.name, partition] = StageLane(self, stage, partition)
         return lane
 
+    def begin(self, places: Iterable[tuple[str, int]]) -> None:
+        """Open the lanes of these (topic, partition): what was under way is taken up before the next record comes."""
+        places = sorted(places)
+        for stage in self._stages:
+            reads = {topic.name for topic in stage.reads}
+            for topic, partition in places:
+                if topic in reads:
+                    self.lane(stage, partition)
+
     async def finish(self) -> None:
         """End the assignment: finish begun chunks, drop the rest and all jobs, forget what was remembered."""
-        lanes, self._lanes = list(self._lanes.values()), {}
-        for lane in lanes:
-            await lane.close()
+        while lanes := dict(self._lanes):
+            # Jobs first: they reach into the lanes of other stages.
+            for lane in lanes.values():
+                await lane.jobs.drop()
+            for lane in lanes.values():
+                await lane.close()
+            self._lanes = {place: lane for place, lane in self._lanes.items() if lanes.get(place) is not lane}
+
+    def restored(self) -> bool:
+        """Has every lane taken up what was under way before it?"""
+        return all(lane.restored for lane in self._lanes.values())
 
     def busy(self) -> bool:
         """Is any lane at work, or about to be?"""
@@ -118,11 +131,12 @@ class StageLane:
         self._stage = stage
         self._epoch = runtime.epoch()
         self._rows = PartitionRows(stage.tables, runtime.bound, partition)
+        self._outbox = Outbox(stage.name, partition, runtime.partitions)
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._results: list[tuple[Callable[[Work], None], asyncio.Future[None]]] = []
         self._all_in = asyncio.Event()
-        self._restored = stage.restore is None
+        self.restored = False
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
     def put(self, message: Any) -> None:
@@ -180,6 +194,11 @@ class StageLane:
                 done.set_exception(outcome)
 
     async def _serve(self) -> None:
+        try:
+            async with self._turn:
+                await self._restore()
+        except Exception as error:
+            self._runtime.crash(error)
         while True:
             message = await self._queue.get()
             chunk: Chunk = message.value
@@ -196,19 +215,20 @@ class StageLane:
             finally:
                 self._queue.task_done()
 
-    async def _take(self, chunk: Chunk) -> None:
-        if not self._restored and self._stage.restore is not None:
+    async def _restore(self) -> None:
+        if self._stage.restore is not None:
             work = self._work([])
             self._stage.restore(work)
             await self._make_durable(work.effects, None)
-            self._restored = True
-        decoded = self._decoded(chunk)
-        good = [item for item in decoded if isinstance(item, Record)]
+        self.restored = True
+
+    async def _take(self, chunk: Chunk) -> None:
+        good, refused = self._decoded(chunk)
         if chunk.topic == TICK.name:
             for record in good:
                 self._runtime.on_tick(record.value.at)
         reports = self._runtime.reporter[chunk.topic] == self._stage.name
-        dead = [self._letter(item.raw, item.cause) for item in decoded if isinstance(item, Refused)] if reports else []
+        dead = [self._letter(item.raw, item.cause) for item in refused] if reports else []
         work = self._step(good, dead)
         work.effects.dead.extend(dead)
         await self._make_durable(work.effects, chunk)
@@ -219,9 +239,9 @@ class StageLane:
         self.counts.update({"in": n, "out": touched, "dead_letters": dead, "filtered": n - touched - dead})
         self._runtime.metrics.stage_seen(self._stage.name, self.memory.clock)
 
-    def _decoded(self, chunk: Chunk) -> list[Record | Refused]:
+    def _decoded(self, chunk: Chunk) -> tuple[list[Record], list[Refused]]:
         if chunk.decoded is None:
-            chunk.decoded = [_decode(chunk.topic, raw) for raw in chunk.records]
+            chunk.decoded = decoded(chunk.topic, chunk.records)
         return chunk.decoded
 
     def _step(self, records: list[Record], dead: list[DeadLetter]) -> Work:
@@ -241,7 +261,7 @@ class StageLane:
                 return work
 
     def _work(self, records: list[Record]) -> Work:
-        return Work(self.partition, records, self._rows, self.memory, _event_time)
+        return Work(self.partition, records, self._rows, self.memory, event_time)
 
     def _letter(self, raw: Any, cause: str) -> DeadLetter:
         seal = self._runtime.sealer.seal
@@ -254,14 +274,15 @@ class StageLane:
             cause=cause,
             sealed_key=None if raw.key is None else seal(raw.key, context),
             sealed_value=None if raw.value is None else seal(raw.value, context),
-            at=_event_time(raw),
+            at=event_time(raw),
         )
 
     async def _make_durable(self, effects: Effects, chunk: Chunk | None) -> None:
         writer = self._runtime.writer
-        outputs = self._outputs(effects, chunk)
-        if outputs:
-            await writer.write(outputs)
+        if effects.sends or effects.dead:
+            # A stage that never asks for the time has not moved the clock.
+            clock = self.memory.clock if chunk is None else max(self.memory.clock, event_time(chunk.records[-1]))
+            await writer.write(self._outbox.outputs(effects, clock, chunk))
         if effects.puts:
             changes = self._rows.changelog(effects.puts)
             self._rows.apply(changes, effects.puts, await writer.write(changes))
@@ -276,50 +297,3 @@ class StageLane:
                 return
 
         return run
-
-    def _outputs(self, effects: Effects, chunk: Chunk | None) -> list[Outgoing]:
-        if not effects.sends and not effects.dead:
-            return []
-        shared: dict[str, tuple[tuple[str, bytes], ...]] = {}
-        outputs = []
-        prefix = None if chunk is None else f"{self._stage.name}-{chunk.topic}-{chunk.partition}-{chunk.first}-"
-        for index, (topic, key, message, everywhere) in enumerate(effects.sends):
-            value = None if message is None else serde.encode(message)
-            common = shared.get(topic.name)
-            if common is None:
-                common = shared[topic.name] = serde.headers(topic.name, self._stage.name, self.memory.clock)
-            ce_id = (
-                f"{prefix}{index}".encode()
-                if prefix
-                else blake2b(value or key.encode(), digest_size=12).hexdigest().encode()
-            )
-            targets = range(self._runtime.partitions) if everywhere else (self.partition,)
-            outputs += [
-                Outgoing(topic.name, target, key.encode(), value, (*common, ("ce_id", ce_id))) for target in targets
-            ]
-        for letter in effects.dead:
-            ce_id = f"{letter.topic}-{letter.partition}-{letter.offset}".encode()
-            common = serde.headers(DEAD_LETTER.name, self._stage.name, letter.at)
-            outputs.append(
-                Outgoing(DEAD_LETTER.name, self.partition, None, serde.encode(letter), (*common, ("ce_id", ce_id)))
-            )
-        return outputs
-
-
-def _event_time(raw: Any) -> datetime:
-    return serde.event_time(raw.headers, raw.timestamp)
-
-
-def _decode(topic: str, raw: Any) -> Record | Refused:
-    if raw.key is None:
-        return Refused(raw, "the key is null")
-    try:
-        key = raw.key.decode()
-        value = None if raw.value is None else serde.decode(topic, raw.value)
-    except serde.Undecodable as error:
-        return Refused(raw, str(error))
-    except UnicodeDecodeError:
-        return Refused(raw, "the key is not UTF-8")
-    if value is None and not BY_NAME[topic].compacted:
-        return Refused(raw, "the value is null")
-    return Record(topic, key, value, raw.offset, raw)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
+from msgspec import Struct
+
 from streams.contracts.dead_letter import DeadLetter
 from streams.topics import Topic
 from tables.table import Table
@@ -16,7 +18,7 @@ V = TypeVar("V")
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Record(NamedTuple):
+class Record(Struct, frozen=True, gc=False):
     """One decoded record. `value` None is a tombstone."""
 
     topic: str

@@ -31,7 +31,7 @@ class PartitionRows:
         if row is _MISSING:
             raw = self._db(table.name).get(key.encode())
             row = None if raw is None else table.decode(raw)
-            self._remember(table.name, key, row)
+            self._remember({(table.name, key): row})
         return row  # type: ignore[no-any-return]
 
     def items(self, table: Table[V]) -> Iterator[tuple[str, V]]:
@@ -57,26 +57,26 @@ class PartitionRows:
         self, records: list[Outgoing], puts: Mapping[tuple[str, str], Any], offsets: Mapping[tuple[str, int], int]
     ) -> None:
         """Put durable changelog `records` into the store, with the offset they reach, in one batch per table."""
-        by_topic = {topic: name for name, topic in self._changelogs.items()}
         batches: dict[str, Any] = {}
         for record in records:
-            batch = batches.setdefault(by_topic[record.topic], None) or WriteBatch(raw_mode=True)
-            batches[by_topic[record.topic]] = batch
+            batch = batches.get(record.topic)
+            if batch is None:
+                batch = batches[record.topic] = WriteBatch(raw_mode=True)
             if record.value is None:
                 batch.delete(record.key)
             else:
                 batch.put(record.key, record.value)
-        for name, batch in batches.items():
-            offset = offsets[self._changelogs[name], self._partition]
-            batch.put(self._bound[name].data.offset_key, str(offset).encode())
-            self._db(name).write(batch)
-        for (name, key), row in puts.items():
-            self._remember(name, key, row)
+        for name, topic in self._changelogs.items():
+            if (batch := batches.get(topic)) is not None:
+                offset = offsets[topic, self._partition]
+                batch.put(self._bound[name].data.offset_key, str(offset).encode())
+                self._db(name).write(batch)
+        self._remember(puts)
 
-    def _remember(self, name: str, key: str, row: Any) -> None:
-        if len(self._decoded) >= MAX_DECODED:
+    def _remember(self, rows: Mapping[tuple[str, str], Any]) -> None:
+        if len(self._decoded) + len(rows) > MAX_DECODED:
             self._decoded.clear()
-        self._decoded[name, key] = row
+        self._decoded.update(rows)
 
     def _db(self, name: str) -> Any:
         return self._bound[name].data._db_for_partition(self._partition)

@@ -32,6 +32,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
         return consumer
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Keep the membership alive meanwhile: opening many tables may take longer than a session lasts."""
+        self._ensure_consumer()._coordinator._start_heartbeat_task()
+        await super().on_partitions_assigned(assigned, generation_id)
+
 
 class Consumer(stock.Consumer):
     """Delivers chunks and acknowledges ranges."""
@@ -39,7 +44,9 @@ class Consumer(stock.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.epoch = 0
         self.progress: dict[TP, Progress] = {}
-        self._rewind = False
+        #: Until the lanes of this epoch are open and reading goes on from the frontiers.
+        self.rewinding = True
+        self._assignments = 0
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
 
@@ -56,11 +63,12 @@ class Consumer(stock.Consumer):
         """Resume: read on from the frontier, never from where fetching happened to be."""
         super().resume_flow()
         self.epoch += 1
-        self._rewind = True
+        self.rewinding = True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was begun, then forget the partitions: their next owner starts at the commit."""
         await super().on_partitions_revoked(revoked)
+        self._assignments += 1
         for tp in revoked:
             self.progress.pop(tp, None)
 
@@ -105,27 +113,46 @@ class Consumer(stock.Consumer):
     async def _deliver_next(self) -> None:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        if self._rewind:
-            self._rewind = False
-            for tp, progress in self.progress.items():
-                progress.pending.clear()
-                await self.seek(tp, progress.frontier)
-        epoch = self.epoch
+        if self.rewinding and not await self._rewind():
+            return
+        epoch, assignments = self.epoch, self._assignments
         assigned = set(self._get_active_partitions())
         active = {tp for tp in assigned if self._has_room(tp)}
         if not active:
             await self._wait_for_room(bool(assigned))
             return
-        records = await self._getmany(active, timeout=1.0 if len(active) == len(assigned) else 0.02)
-        for tp, batch in (records or {}).items():
+        records = await self._getmany(active, timeout=1.0 if len(active) == len(assigned) else 0.02) or {}
+        if assignments == self._assignments:
+            self._note_first(records)
+        for tp, batch in records.items():
             if epoch != self.epoch or not self.flow_active:
-                # The rest is fetched again after the rewind.
-                self._rewind = True
+                # The rest is fetched again: every change of the epoch ends in a rewind.
                 return
             if self._is_changelog_tp(tp):
                 await self._deliver_changelog(tp, batch)
             elif batch:
                 self._deliver(tp, batch)
+
+    def _note_first(self, records: Mapping[TP, list[Any]]) -> None:
+        """Set the frontier where reading began: without it, a batch dropped before delivery would be skipped."""
+        for tp, batch in records.items():
+            if batch and tp not in self.progress and not self._is_changelog_tp(tp):
+                self.progress[tp] = Progress(batch[0].offset)
+
+    async def _rewind(self) -> bool:
+        """Close the old epoch's lanes, go back to the frontiers, open new lanes. False when the epoch changed again."""
+        epoch = self.epoch
+        await self.app.finish_lanes()
+        for tp, progress in list(self.progress.items()):
+            if epoch != self.epoch:
+                return False
+            progress.pending.clear()
+            await self.seek(tp, progress.frontier)
+        if epoch != self.epoch or not self.flow_active:
+            return False
+        self.rewinding = False
+        self.app.begin_lanes({tp for tp in self._get_active_partitions() if not self._is_changelog_tp(tp)})
+        return True
 
     def _has_room(self, tp: TP) -> bool:
         progress = self.progress.get(tp)
@@ -142,9 +169,7 @@ class Consumer(stock.Consumer):
 
     def _deliver(self, tp: TP, batch: list[Any]) -> None:
         """Hand a chunk to every stage of the topic. No await: nothing can be revoked in between."""
-        progress = self.progress.get(tp)
-        if progress is None:
-            progress = self.progress[tp] = Progress(batch[0].offset)
+        progress = self.progress[tp]
         chunk = Chunk(tp.topic, tp.partition, batch, self.epoch)
         message = self._to_chunk_message(tp, chunk)
         channels = self.app.topics._tp_index[tp]
