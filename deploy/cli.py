@@ -8,7 +8,7 @@ import typer
 
 from agents.settings import BadSettings
 from deploy.brokers.errors import BrokerError
-from deploy.commands import asyncapi, broker, demo, docs, processes, topics
+from deploy.commands import asyncapi, broker, demo, docs, doctor, explain, processes, tail, topics
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.topics import TopicsDiffer
@@ -33,6 +33,9 @@ def app() -> typer.Typer:
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
     cli.command("asyncapi")(asyncapi.asyncapi)
+    cli.command("tail")(tail.tail)
+    cli.command("explain")(explain.explain)
+    cli.command("doctor")(doctor.doctor)
     cli.command("docs", hidden=True)(docs.docs)
     return cli
 

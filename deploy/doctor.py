@@ -1,0 +1,174 @@
+"""The self-check: what D2EV needs of this machine and its neighbours, each finding with cause and remedy."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import Literal, NamedTuple
+
+import httpx
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from agents.sealing import Sealer
+from agents.settings import BadSettings, Settings, load
+from deploy import topics
+from oem_connectors import registry
+
+#: Our import packages; another distribution that brings one of the same name would shadow ours.
+OURS = ("agents", "deploy", "oem_connectors", "streams", "tables")
+WHEELS = ("faust-streaming", "aiokafka", "confluent-kafka", "rocksdict", "pydantic", "msgspec", "numpy", "uvloop")
+MOST_SKEW = timedelta(seconds=5)
+_SECONDS = 3.0
+
+
+class Finding(NamedTuple):
+    """What one check found; `fix` is empty when all is well."""
+
+    check: str
+    level: Literal["ok", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+def examine(environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """Every finding, in the order in which things must work. Without valid settings the rest cannot be looked at."""
+    found = [*_python(), *_wheels(), *_names()]
+    try:
+        settings = load(environ)
+    except BadSettings as error:
+        return [*found, Finding("settings", "fail", str(error), "mend it; `d2ev doctor --settings` lists all")]
+    found.append(Finding("settings", "ok", f"valid, for {settings.env}"))
+    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _worker)
+    return found + [finding for check in checks for finding in check(settings)]
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("python", "ok", ".".join(map(str, sys.version_info[:3])))
+
+
+def _wheels() -> Iterator[Finding]:
+    have: list[str] = []
+    for wheel in WHEELS:
+        try:
+            have.append(f"{wheel} {version(wheel)}")
+        except PackageNotFoundError:
+            level: Literal["warn", "fail"] = "warn" if wheel == "uvloop" else "fail"
+            yield Finding("wheels", level, f"{wheel} is missing", "run `make setup`")
+    if len(have) == len(WHEELS):
+        yield Finding("wheels", "ok", ", ".join(have))
+
+
+def _names() -> Iterator[Finding]:
+    """PyTables is called `tables` and another project `agents`: neither may share our environment."""
+    installed = packages_distributions()
+    strangers = {name: set(installed.get(name, ())) - {"d2ev"} for name in OURS}
+    taken = [f"{name} also comes from {', '.join(sorted(by))}" for name, by in strangers.items() if by]
+    if taken:
+        yield Finding("names", "fail", "; ".join(taken), "uninstall it, or `make clean setup`")
+    else:
+        yield Finding("names", "ok", "no other package shadows ours")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0, "error_cb": lambda _: None})
+    try:
+        found = admin.list_topics(timeout=_SECONDS)
+    except KafkaException as error:
+        yield Finding(
+            "kafka", "fail", f"nothing answers at {settings.bootstrap}: {error.args[0].str()}",
+            "set D2EV_BOOTSTRAP=host:port, or start one with `d2ev broker up`",
+        )  # fmt: skip
+        return
+    yield Finding("kafka", "ok", f"{len(found.brokers)} brokers, cluster {found.cluster_id}, at {settings.bootstrap}")
+    if len(found.brokers) < settings.replication:
+        yield Finding(
+            "kafka", "fail", f"{settings.replication} replicas are wanted of {len(found.brokers)} brokers",
+            "add brokers or lower D2EV_REPLICATION",
+        )  # fmt: skip
+    try:
+        topics.check(settings)
+    except topics.TopicsDiffer as error:
+        yield Finding("topics", "fail", str(error), "run `d2ev topics apply`, or set D2EV_PARTITIONS as it was")
+    else:
+        yield Finding("topics", "ok", f"all there, {settings.partitions} partitions each")
+
+
+def _seal_key(settings: Settings) -> Iterator[Finding]:
+    fix = "set D2EV_SEAL_KEY to the base64 of 32 random bytes: `head -c 32 /dev/urandom | base64`"
+    try:
+        Sealer(settings.seal_key_bytes())
+    except ValueError as error:
+        yield Finding("seal key", "fail", f"not usable: {error}", fix)
+        return
+    if settings.seal_key is None:
+        yield Finding("seal key", "warn", "none is set; the one of development protects nothing", fix)
+    else:
+        yield Finding("seal key", "ok", "set, 32 bytes")
+
+
+def _data_dir(settings: Settings) -> Iterator[Finding]:
+    home = settings.data_dir.absolute()
+    there = next(path for path in (home, *home.parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        yield Finding(
+            "data dir", "fail", f"cannot write in {there}: {error.strerror}", "set D2EV_DATA_DIR to a folder of ours"
+        )
+    else:
+        yield Finding("data dir", "ok", f"{home} is writable" if there == home else f"{home} can be made")
+
+
+def _oem_clouds(settings: Settings) -> Iterator[Finding]:
+    try:
+        connectors = registry.load()
+    except registry.RegistryError as error:
+        yield Finding("oem", "fail", str(error), "mend or remove the connector")
+        return
+    for unknown in sorted(set(settings.oem_urls) - set(connectors)):
+        known = ", ".join(connectors)
+        yield Finding("oem", "fail", f"no connector {unknown!r}; there are {known}", "mend D2EV_OEM_URLS")
+    for name, connector in connectors.items():
+        yield from _cloud(name, settings.oem_urls.get(name, connector.base_url), given=name in settings.oem_urls)
+
+
+def _cloud(name: str, url: str, *, given: bool) -> Iterator[Finding]:
+    """Any answer will do: it proves the address, and its Date tells how our clock stands."""
+    check = f"oem {name}"
+    try:
+        answer = httpx.get(url, timeout=_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        fix = "start it with `d2ev simulator`, or " if name == "simulator" else ""
+        yield Finding(
+            check, "fail" if given else "warn", f"{url} does not answer: {type(error).__name__}",
+            f"{fix}set D2EV_OEM_URLS",
+        )  # fmt: skip
+        return
+    yield Finding(check, "ok", f"{url} answers")
+    if "date" in answer.headers:
+        skew = abs(datetime.now(UTC) - parsedate_to_datetime(answer.headers["date"]))
+        if skew > MOST_SKEW:
+            detail = f"this host and {url} differ by {skew.total_seconds():.0f} s"
+            yield Finding("clock", "warn", detail, "let NTP set this host's clock")
+
+
+def _worker(settings: Settings) -> Iterator[Finding]:
+    url = f"http://127.0.0.1:{settings.health_port}/readyz"
+    try:
+        answer = httpx.get(url, timeout=_SECONDS)
+    except httpx.HTTPError:
+        yield Finding("worker", "warn", f"no worker answers at {url}", "start one with `d2ev worker`")
+        return
+    if answer.is_success:
+        yield Finding("worker", "ok", f"ready, at {url}")
+    else:
+        yield Finding("worker", "warn", f"not ready, at {url}", "look at its log; restoring tables takes time")

@@ -1,0 +1,88 @@
+"""One line per event, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from agents.sealing import Sealer
+from deploy.reading import Entry
+from streams import serde, topics
+from streams.contracts.dead_letter import DeadLetter
+
+#: What is worth seeing of a message at a glance. The rest is in the JSON.
+ESSENTIAL: Mapping[str, tuple[str, ...]] = {
+    topics.REGISTRATION.name: ("oem", "model", "tariff", "region", "consent"),
+    topics.PREFERENCE.name: ("mode", "ready_by", "target_soc_pct", "min_soc_pct"),
+    topics.ACCOUNT.name: ("link", "reason"),
+    topics.TELEMETRY.name: ("plug", "charge", "soc_pct", "power_kw", "at_home", "car_time"),
+    topics.VEHICLE.name: ("plug", "charge", "soc_pct", "power_kw", "at_home"),
+    topics.PLUG.name: ("kind", "session_id", "evidence", "confidence", "soc_pct"),
+    topics.PRICE.name: ("unit", "issued_at", "known_until", "source"),
+    topics.CARBON.name: ("unit", "issued_at", "known_until", "source"),
+    topics.REPLAN.name: ("kind", "issued_at", "known_until"),
+    topics.SCHEDULE.name: ("revision", "reason", "energy_kwh", "cost", "currency", "sentence"),
+    topics.STANDING.name: ("gave_up_session", "driver_session", "reason"),
+    topics.COMMAND.name: ("action", "phase", "attempt", "reason", "detail"),
+    topics.SESSION.name: ("promise", "energy_kwh", "reason"),
+    topics.STATUS.name: ("reason", "soc_pct", "sentence"),
+    topics.NOTIFICATION.name: ("kind", "phase", "title", "body"),
+    topics.DEAD_LETTER.name: ("stage", "topic", "partition", "offset", "cause"),
+    topics.TICK.name: ("phase",),
+}
+
+
+def line(entry: Entry) -> str:
+    """Time, key and the essential fields, `name=value`; what is unknown is left out."""
+    head = f"{_time(entry.at)}  {entry.key or '-'}  "
+    if entry.value is None:
+        return head + "deleted"
+    try:
+        message = serde.decode(entry.topic.name, entry.value)
+    except serde.Undecodable as error:
+        return head + f"unreadable: {error}"
+    fields = ((name, getattr(message, name)) for name in ESSENTIAL[entry.topic.name])
+    return head + " ".join(f"{name}={_word(value)}" for name, value in fields if value is not None)
+
+
+def as_json(entry: Entry, sealer: Sealer | None = None) -> str:
+    """The whole record as one JSON object; with `sealer`, a dead letter also shows the original key and value."""
+    row: dict[str, Any] = {
+        "topic": entry.topic.name, "partition": entry.partition, "offset": entry.offset, "key": entry.key,
+        "time": serde.rfc3339(entry.at), "value": None,
+    }  # fmt: skip
+    if entry.value is not None:
+        try:
+            row["value"] = json.loads(entry.value)
+        except ValueError as error:
+            row["unreadable"] = type(error).__name__
+    if sealer is not None and entry.topic is topics.DEAD_LETTER and entry.value is not None:
+        row |= _opened(DeadLetter.model_validate_json(entry.value), sealer)
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _opened(letter: DeadLetter, sealer: Sealer) -> dict[str, str | None]:
+    """The refused record in clear. Raises Unsealable with another key than it was sealed with."""
+    context = f"{letter.topic}|{letter.partition}|{letter.offset}"
+    sealed = {"original_key": letter.sealed_key, "original_value": letter.sealed_value}
+    return {
+        name: None if text is None else sealer.open(text, context).decode(errors="backslashreplace")
+        for name, text in sealed.items()
+    }
+
+
+def _time(at: datetime) -> str:
+    return serde.rfc3339(at.replace(microsecond=0))
+
+
+def _word(value: object) -> str:
+    if isinstance(value, datetime):
+        return _time(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if " " in text else text
