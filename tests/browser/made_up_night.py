@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 
 from deploy.demo import recorded
 from deploy.demo.fleet import SimVehicle, Stay, fleet
 from deploy.demo.live import Car, Live, WorkerInfo
 from streams.contracts.command import Action, CommandEvent, CommandPhase
-from streams.contracts.forecast import Forecast, Slot
+from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.notification import NotificationEvent, NotificationKind, NotificationPhase
 from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.contracts.preference import Preference
@@ -35,20 +36,37 @@ def made_up_live(now: datetime = NIGHT, vehicles: int = 40) -> Live:
     live = Live(WINDOW.start, WINDOW.end, WINDOW.zone, "EUR", now, scenario="usual", lag=12)
     live.cars = {v.car: Car(v.car, v.model, v.zone) for v in cars}
     live.workers = [WorkerInfo("worker-1", 4211, True, [0, 2, 4]), WorkerInfo("worker-2", 4212, True, [1, 3, 5])]
-    live.price = _known(recorded.prices(WINDOW), now)
-    live.carbon = _known(recorded.carbon(WINDOW), now)
+    live.price = _known(ForecastKind.PRICE, now)
+    live.carbon = _known(ForecastKind.CARBON, now)
     told = sorted((message for v in cars for message in _messages(v, now)), key=lambda message: message[0])
     for _, car, message in told:
         live.take(car, message)
-    live.loads = lambda: _loads(live, cars)
+    loads = _loads(now, cars)
+    live.loads = lambda: loads
     return live
 
 
-def _known(vintages: list[Forecast], now: datetime) -> Forecast:
-    curve = vintages[0]
-    for vintage in vintages[1:]:
-        curve = merge(curve, vintage) if vintage.issued_at <= now else curve
-    return curve
+@cache
+def _vintages(kind: ForecastKind) -> tuple[Forecast, ...]:
+    return tuple(recorded.prices(WINDOW) if kind is ForecastKind.PRICE else recorded.carbon(WINDOW))
+
+
+@cache
+def _known(kind: ForecastKind, at: datetime) -> Forecast:
+    first, *later = _vintages(kind)
+    for vintage in later:
+        first = merge(first, vintage) if vintage.issued_at <= at else first
+    return first
+
+
+@cache
+def _final() -> tuple[Forecast, Forecast]:
+    """Settlement prices and carbon, as curves."""
+    prices, carbon = recorded.settlement_slots(WINDOW)
+    return (
+        _vintages(ForecastKind.PRICE)[0].model_copy(update={"slots": tuple(prices)}),
+        _vintages(ForecastKind.CARBON)[0].model_copy(update={"slots": tuple(carbon)}),
+    )
 
 
 def _messages(v: SimVehicle, now: datetime) -> Iterator[tuple[datetime, str, object]]:
@@ -98,7 +116,7 @@ def _registration(v: SimVehicle) -> Registration:
 
 def _schedule(v: SimVehicle, stay: Stay, session: str) -> Schedule:
     at = stay.plug_in
-    price, carbon = _known(recorded.prices(WINDOW), at), _known(recorded.carbon(WINDOW), at)
+    price, carbon = _known(ForecastKind.PRICE, at), _known(ForecastKind.CARBON, at)
     wish = Preference(car=v.car, ready_by=v.ready_by, target_soc_pct=v.target_soc_pct, updated_at=at)
     by = ready_by(wish, v.zone, at)
     need_kwh = max(0.0, v.target_soc_pct - stay.soc_at_plug_in_pct) / 100 * v.usable_kwh / v.efficiency
@@ -244,13 +262,7 @@ def _push(seen: StatusState, session: str, kind: NotificationKind, at: datetime)
 
 
 def _settled(v: SimVehicle, stay: Stay, schedule: Schedule, session: str) -> SessionSettled:
-    prices, carbon = recorded.settlement_slots(WINDOW)
-    slots = combine(
-        _as_forecast(recorded.prices(WINDOW)[0], prices),
-        _as_forecast(recorded.carbon(WINDOW)[0], carbon),
-        stay.plug_in,
-        stay.plug_out,
-    )
+    slots = combine(*_final(), stay.plug_in, stay.plug_out)
     at_once = (
         (
             stay.plug_in,
@@ -279,18 +291,14 @@ def _settled(v: SimVehicle, stay: Stay, schedule: Schedule, session: str) -> Ses
     )
 
 
-def _as_forecast(like: Forecast, slots: list[Slot]) -> Forecast:
-    return like.model_copy(update={"slots": tuple(slots)})
-
-
-def _loads(live: Live, cars: list[SimVehicle]) -> tuple[list[tuple[datetime, float]], list[tuple[datetime, float]]]:
-    grid = [WINDOW.start + n * SLOT for n in range(int((live.now - WINDOW.start) / SLOT))]
+def _loads(now: datetime, cars: list[SimVehicle]) -> tuple[list[tuple[datetime, float]], list[tuple[datetime, float]]]:
+    grid = [WINDOW.start + n * SLOT for n in range(int((now - WINDOW.start) / SLOT))]
     managed, unmanaged = dict.fromkeys(grid, 0.0), dict.fromkeys(grid, 0.0)
-    for v in cars:
-        for stay in (s for s in v.stays if s.plug_in <= live.now):
-            schedule = _schedule(v, stay, "load")
-            for at in grid:
-                managed[at] += 4 * (_charged_kwh(schedule, at + SLOT) - _charged_kwh(schedule, at))
-                end = stay.plug_in + timedelta(hours=schedule.energy_kwh / v.power_kw)
-                unmanaged[at] += v.power_kw * max(0.0, (min(end, at + SLOT) - max(stay.plug_in, at)) / SLOT)
+    begun = [(car, stay) for car in cars for stay in car.stays if stay.plug_in <= now]
+    for v, stay in begun:
+        schedule = _schedule(v, stay, "load")
+        full = stay.plug_in + timedelta(hours=schedule.energy_kwh / v.power_kw)
+        for at in grid:
+            managed[at] += 4 * (_charged_kwh(schedule, at + SLOT) - _charged_kwh(schedule, at))
+            unmanaged[at] += v.power_kw * max(0.0, (min(full, at + SLOT) - max(stay.plug_in, at)) / SLOT)
     return [*managed.items()], [*unmanaged.items()]

@@ -41,7 +41,7 @@ export function strip(host, { height, series, sync, axis, from, label, onHover }
   const build = (columns) => {
     plot?.destroy();
     plot = new uPlot({
-      width: host.clientWidth, height: height + (axis ? AXIS : 0), padding: [6, 10, axis ? 0 : 4, 0],
+      width: host.clientWidth, height: height + (axis ? AXIS : 0), padding: [6, 20, axis ? 0 : 4, 0],
       legend: { show: false }, select: { show: false },
       cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 }, sync: { key: sync, scales: ["x", null] } },
       scales: { x: { time: false, range: () => [view.start, view.end] }, y: { range: (_, low, high) => span(low, high, from) } },

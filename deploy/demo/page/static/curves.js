@@ -50,14 +50,14 @@ export function show(curves) {
 
 function loadColumns({ start, end, managed, unmanaged, planned }) {
   const xs = [];
-  for (let t = start; t <= end; t += QUARTER) xs.push(t);
+  for (let t = start; t < end; t += QUARTER) xs.push(t, t + QUARTER - 1); // both ends: a step holds until a gap begins
   const column = (pairs, fill) => {
     const known = new Map(pairs);
-    return xs.map((t) => known.get(t) ?? fill(t));
+    return xs.map((t) => known.get(t - ((t - start) % QUARTER)) ?? fill(t));
   };
   const first = planned.length ? planned[0][0] : end;
   const last = planned.length ? planned.at(-1)[0] + QUARTER : end;
-  return [xs, column(planned, (t) => (t >= first && t <= last ? 0 : null)), column(managed, () => null), column(unmanaged, () => null)];
+  return [xs, column(planned, (t) => (t >= first && t < last ? 0 : null)), column(managed, () => null), column(unmanaged, () => null)];
 }
 
 function hover(t) {
