@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 from streams.contracts.account import Link
 from streams.contracts.command import CommandEvent
+from streams.contracts.driver_status import DriverStatus
+from streams.contracts.notification import NotificationEvent
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
 from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.notify import Ledger
 from streams.domain.settle import OpenSession
 from streams.domain.status import StatusState
 
@@ -81,3 +84,11 @@ class StatusRow(Row):
 
     state: StatusState
     told: str | None = None
+
+
+class NotifiedRow(Row):
+    """What a driver was told, the status it was told from, and pushes whose sending is not confirmed."""
+
+    ledger: Ledger | None = None
+    status: DriverStatus | None = None
+    pending: tuple[NotificationEvent, ...] = ()

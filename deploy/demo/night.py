@@ -36,10 +36,10 @@ from streams.topics import DEAD_LETTER, NOTIFICATION, PLUG, TOPICS
 
 #: Which stage's due instants call for which beat.
 BEATS = {
-    TickPhase.READ: "polling",
-    TickPhase.ACT: "dispatch",
-    TickPhase.CHECK: "confirmation",
-    TickPhase.TELL: "driver_status",
+    TickPhase.READ: ("polling", "notifications"),
+    TickPhase.ACT: ("dispatch",),
+    TickPhase.CHECK: ("confirmation",),
+    TickPhase.TELL: ("driver_status",),
 }
 #: Topics that no stage reads.
 FOR_OTHERS = {topic.name for topic in (PLUG, NOTIFICATION, DEAD_LETTER)}
@@ -146,8 +146,8 @@ class Night:
             while published and published[0][0] <= self.now:
                 await self._publish(published.pop(0)[1])
                 await self.settle()
-            for beat, stage in BEATS.items():
-                if self._due(stage) <= self.now:
+            for beat, stages in BEATS.items():
+                if self._due(stages) <= self.now:
                     await self.writer.write(ticks(self.now, (beat,), range(self.options.partitions)))
                     await self.settle()
             while self.hooks and next(iter(self.hooks)) <= self.now:
@@ -156,7 +156,9 @@ class Night:
             self._refresh()
             on_progress(self.live)
             upcoming = (
-                [self._due(stage) for stage in BEATS.values()] + [at for at, _ in published[:1]] + list(self.hooks)[:1]
+                [self._due(stages) for stages in BEATS.values()]
+                + [at for at, _ in published[:1]]
+                + list(self.hooks)[:1]
             )
             self.now = min(self.window.end, max(self.now + self.options.step, self._on_grid(min(upcoming))))
 
@@ -175,8 +177,8 @@ class Night:
         else:
             self.live.carbon = merge(self.live.carbon, forecast)
 
-    def _due(self, stage: str) -> datetime:
-        dues = [status["next_due"].get(stage) for status in self.statuses]
+    def _due(self, stages: tuple[str, ...]) -> datetime:
+        dues = [status["next_due"].get(stage) for status in self.statuses for stage in stages]
         return min((datetime.fromisoformat(due) for due in dues if due), default=self.window.end)
 
     def _on_grid(self, at: datetime) -> datetime:
