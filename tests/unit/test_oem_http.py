@@ -171,11 +171,11 @@ async def serving(*replies: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     heard: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
         while len(heard) <= len(replies):
+            writer.write(replies[len(heard) - 1])
+            await writer.drain()
             heard.append(await reader.readuntil(b"\r\n\r\n"))
-            if len(heard) <= len(replies):
-                writer.write(replies[len(heard) - 1])
-                await writer.drain()
 
     async with listening(talk) as url:
         yield url, heard
@@ -389,9 +389,12 @@ async def test_retry_after_is_kept(wish: str, date: str | None, expected: timede
     assert caught.value.retry_after == expected
 
 
-@given(st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0")), st.text(max_size=40))
+LATIN = [chr(code) for code in range(32, 256)]
+
+
+@given(st.text(LATIN, max_size=40), st.text(LATIN, max_size=40))
 def test_any_retry_after_is_a_wait_of_at_most_a_day_or_none(wish: str, date: str) -> None:
-    headers = httpx.Headers([(b"retry-after", wish.encode("latin-1")), (b"date", date.encode())])
+    headers = httpx.Headers([(b"retry-after", wish.encode("latin-1")), (b"date", date.encode("latin-1"))])
     wait = Answer(429, headers, b"").retry_after()
     assert wait is None or timedelta(0) <= wait <= timedelta(days=1)
 
@@ -406,9 +409,10 @@ def test_any_answer_is_telemetry_or_an_oem_error(body: bytes, status: int) -> No
     assert "\n" not in said
 
 
+WORDS = st.text("abz019-:TZ+é ", max_size=8)  # a small alphabet: no character tables to build
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.just(10**400) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.just(10**400) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=5,
 )
 FIELDS = st.sampled_from(["battery", "cable", "charger", "odometer_km", "at_home", "sampled_at", "vehicles"])
