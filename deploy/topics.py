@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from agents.settings import Settings
 from streams.topics import TOPICS
 from tables import TABLES
+
+#: A topic that was created shows in the brokers' metadata a little later.
+LISTED_WITHIN_SECONDS = 15
 
 
 class Wanted(NamedTuple):
@@ -17,7 +21,7 @@ class Wanted(NamedTuple):
     config: dict[str, str]
 
 
-class TopicsDiffer(Exception):  # noqa: N818 - the message says what differs and how to mend it
+class TopicsDiffer(Exception):
     """The cluster's topics are not as declared."""
 
 
@@ -34,18 +38,29 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
     """The topics as rows for people and programs."""
     declared = [
         {
-            "name": topic.name, "public": topic.public, "key": topic.key, "compacted": topic.compacted,
+            "name": topic.name,
+            "public": topic.public,
+            "key": topic.key,
+            "compacted": topic.compacted,
             "retention_hours": None if topic.compacted else topic.retention.total_seconds() / 3600,
-            "owner": topic.owner, "personal": topic.personal, "partitions": settings.partitions,
+            "owner": topic.owner,
+            "personal": topic.personal,
+            "partitions": settings.partitions,
             "purpose": topic.purpose,
         }
         for topic in TOPICS
     ]
     changelogs = [
         {
-            "name": table.changelog(settings.app_id), "public": False, "key": table.key, "compacted": True,
-            "retention_hours": None, "owner": table.written_by, "personal": table.personal,
-            "partitions": settings.partitions, "purpose": f"Changelog of the table {table.name}.",
+            "name": table.changelog(settings.app_id),
+            "public": False,
+            "key": table.key,
+            "compacted": True,
+            "retention_hours": None,
+            "owner": table.written_by,
+            "personal": table.personal,
+            "partitions": settings.partitions,
+            "purpose": f"Changelog of the table {table.name}.",
         }
         for table in TABLES
     ]
@@ -59,11 +74,16 @@ def apply(settings: Settings) -> list[str]:
     admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
     existing = _existing(admin, settings)
     missing = [topic for topic in wanted(settings) if topic.name not in existing]
-    futures = admin.create_topics(
-        [NewTopic(t.name, t.partitions, settings.replication, config=t.config) for t in missing]
-    ) if missing else {}
+    futures = (
+        admin.create_topics([NewTopic(t.name, t.partitions, settings.replication, config=t.config) for t in missing])
+        if missing
+        else {}
+    )
     for future in futures.values():
         future.result(30)
+    give_up = monotonic() + LISTED_WITHIN_SECONDS
+    while not {topic.name for topic in missing} <= _existing(admin, settings).keys() and monotonic() < give_up:
+        sleep(0.05)
     check(settings)
     return [topic.name for topic in missing]
 

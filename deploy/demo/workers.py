@@ -80,7 +80,7 @@ class Workers:
         return await asyncio.gather(*(self._status(worker) for worker in self.all))
 
     async def _status(self, worker: WorkerProcess) -> dict[str, Any]:
-        if not worker.alive:
+        if not worker.alive and worker in self.all:
             raise WorkerFailed(f"{worker.name} ended with code {worker.process.returncode}; see {worker.log}")
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
@@ -88,6 +88,8 @@ class Workers:
             async with self._http.get(f"{worker.url}/status?rest={REST_SECONDS}") as answer:
                 worker.status = await answer.json()
         except (aiohttp.ClientError, TimeoutError) as error:
+            if worker not in self.all:  # it was stopped on purpose while we asked
+                return {**worker.status, "ready": False}
             raise WorkerFailed(f"{worker.name} does not answer ({type(error).__name__}); see {worker.log}") from error
         return worker.status
 
