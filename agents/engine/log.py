@@ -75,10 +75,11 @@ class LogWriter:
             batch, count = producer.create_batch(), 0
             for record in records:
                 # aiokafka calls a batch full when nothing more fits; a first record of any size always fits.
-                if _append(batch, record) is None:
+                headers = list(record.headers)
+                if batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is None:
                     sent.append((await producer.send_batch(batch, topic, partition=partition), count))
                     batch, count = producer.create_batch(), 0
-                    _append(batch, record)
+                    batch.append(key=record.key, value=record.value, timestamp=None, headers=headers)
                 count += 1
             sent.append((await producer.send_batch(batch, topic, partition=partition), count))
             last = -1
@@ -92,7 +93,3 @@ class LogWriter:
         except Exception as error:
             raise NotDurable(f"{topic}[{partition}]: {type(error).__name__}: {error}") from error
         return last
-
-
-def _append(batch: Any, record: Outgoing) -> Any:
-    return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))

@@ -41,17 +41,13 @@ class PartitionRows:
             if raw_key != offset_key:
                 yield raw_key.decode(), table.decode(raw)
 
-    def changelog(self, puts: Mapping[tuple[str, str], Any]) -> list[Outgoing]:
-        """The changelog records of `puts`; a None row is a tombstone."""
-        return [
-            Outgoing(
-                self._changelogs[name],
-                self._partition,
-                key.encode(),
-                None if row is None else self._tables[name].encode(row),
-            )
-            for (name, key), row in puts.items()
-        ]
+    def changelog(self, puts: Mapping[tuple[str, str], Any], encoded: Mapping[int, bytes]) -> list[Outgoing]:
+        """The changelog records of `puts`; a None row is a tombstone. `encoded`: JSON already made, by object id."""
+        records = []
+        for (name, key), row in puts.items():
+            value = None if row is None else encoded.get(id(row)) or self._tables[name].encode(row)
+            records.append(Outgoing(self._changelogs[name], self._partition, key.encode(), value))
+        return records
 
     def apply(
         self, records: list[Outgoing], puts: Mapping[tuple[str, str], Any], offsets: Mapping[tuple[str, int], int]

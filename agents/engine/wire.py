@@ -69,14 +69,18 @@ class Outbox:
         self._partition = partition
         self._everywhere = range(partitions)
 
-    def outputs(self, effects: Effects, clock: datetime, chunk: Chunk | None) -> list[Outgoing]:
-        """The messages of `effects`, then its dead letters, as they were sent at `clock`."""
+    def outputs(
+        self, effects: Effects, clock: datetime, chunk: Chunk | None, encoded: dict[int, bytes]
+    ) -> list[Outgoing]:
+        """The messages of `effects`, then its dead letters, as sent at `clock`. Notes in `encoded` what it encoded."""
         shared: dict[str, serde.Headers] = {}
         outputs: list[Outgoing] = []
         prefix = None if chunk is None else f"{self._stage}-{chunk.topic}-{chunk.partition}-{chunk.first}-"
         for index, (topic, key, message, everywhere) in enumerate(effects.sends):
             name, key_bytes = topic.name, key.encode()
-            value = None if message is None else serde.encode(message)
+            value = None
+            if message is not None:
+                value = encoded[id(message)] = serde.encode(message)
             common = shared.get(name)
             if common is None:
                 common = shared[name] = serde.headers(name, self._stage, clock)
