@@ -108,7 +108,7 @@ function history_({ sessions, plugs }) {
     dayHour(one.plugged_at), dayHour(one.ended_at), `${percent(one.start_soc_pct)} → ${percent(one.end_soc_pct)}`, kwh(one.energy_kwh), money(one.cost, one.currency),
     money(one.cost_unmanaged, one.currency), kg(one.carbon_g), plain(one.promise)]));
   const edges = plugs.map((edge) => h("li", {}, h("b", {}, plain(edge.kind)), ` ${dayHour(edge.at)}, ${percent(edge.soc_pct)}; evidence: ${plain(edge.evidence)}, confidence ${edge.confidence.toFixed(1)}`));
-  return card("Sessions", sessions.length ? h("div", { class: "scroll" }, table) : h("p", { class: "muted" }, "None finished yet."), edges.length ? h("details", {}, h("summary", {}, "Plug events"), h("ol", { class: "trail" }, edges)) : null);
+  return card("Sessions", sessions.length ? h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Finished sessions" }, table) : h("p", { class: "muted" }, "None finished yet."), edges.length ? h("details", {}, h("summary", {}, "Plug events"), h("ol", { class: "trail" }, edges)) : null);
 }
 
 function told({ pushes }) {
