@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -20,6 +22,7 @@ class Metrics:
         self._counts: dict[str, Counter[str]] = {}
         r = self.registry
         self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
+        self.build.labels(_version()).set(1)
         self.stage_records = PromCounter(
             "d2ev_stage_records",
             "Records per stage: in = out + filtered + dead_letters.",
@@ -54,6 +57,11 @@ class Metrics:
         self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
         self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
 
+    def watch(self, in_flight: Callable[[], int], partitions: Callable[[], int]) -> None:
+        """Read these two gauges from the worker whenever the metrics are asked for."""
+        self.in_flight.set_function(in_flight)
+        self.partitions.set_function(partitions)
+
     def counts(self, stage: str) -> Counter[str]:
         """The ledger of a stage: in, out, filtered, dead_letters."""
         return self._counts.setdefault(stage, Counter())
@@ -78,3 +86,10 @@ class Metrics:
                 child = self.stage_records.labels(stage, outcome)
                 child.inc(total - child._value.get())  # noqa: SLF001 - the ledger is the truth, the metric its copy
         return generate_latest(self.registry)
+
+
+def _version() -> str:
+    try:
+        return version("d2ev")
+    except PackageNotFoundError:
+        return "unknown"  # run from the source tree, as the image does

@@ -46,6 +46,7 @@ class Worker:
         self.runtime.epoch = self._epoch
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
+        metrics.watch(self.runtime.in_flight, lambda: len(self.owned()))
         self._forgetters: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         if isinstance(clock, LogClock):
