@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,15 @@ class WorkerProcess:
 
 
 class Workers:
-    """The demo's workers. `environment` holds the D2EV_* settings they share."""
+    """The demo's workers. `environment` holds the D2EV_* settings they share; `program` is what Python runs."""
 
-    def __init__(self, run_dir: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, run_dir: Path, environment: dict[str, str], program: Sequence[str] = ("-m", "deploy.cli", "worker")
+    ) -> None:
         self.all: list[WorkerProcess] = []
         self._run_dir = run_dir
         self._environment = environment
+        self._program = program
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self, name: str) -> WorkerProcess:
@@ -56,9 +60,7 @@ class Workers:
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "deploy.cli",
-                "worker",
+                *self._program,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 env=environment,
