@@ -92,6 +92,10 @@ class Cluster:
     def _reader(self) -> Any:
         from confluent_kafka import Consumer
 
-        return Consumer({
-            "bootstrap.servers": self.bootstrap, "group.id": "d2ev-bench-reader", "enable.auto.commit": False,
-        })
+        return Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "d2ev-bench-reader",
+                "enable.auto.commit": False,
+            }
+        )

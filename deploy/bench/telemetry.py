@@ -41,10 +41,19 @@ def _reading(car: str, number: int, beat: int) -> hot.TelemetryRow:
     phase = (beat + number) % (PLUGGED + DRIVING)
     plugged = phase < PLUGGED
     return hot.TelemetryRow(
-        car=car, oem="simulator", received_time=at + timedelta(seconds=2), car_time=at,
-        oem_time=at + timedelta(seconds=1), soc_pct=float(40 + (phase * 5 if plugged else 35 - phase)), limit_pct=80.0,
-        plug=Plug.PLUGGED if plugged else Plug.UNPLUGGED, charge=Charge.CHARGING if plugged else Charge.IDLE,
-        power_kw=7.4 if plugged else 0.0, range_km=211.5 + phase, odometer_km=20_000.5 + number + beat, at_home=plugged,
+        car=car,
+        oem="simulator",
+        received_time=at + timedelta(seconds=2),
+        car_time=at,
+        oem_time=at + timedelta(seconds=1),
+        soc_pct=float(40 + (phase * 5 if plugged else 35 - phase)),
+        limit_pct=80.0,
+        plug=Plug.PLUGGED if plugged else Plug.UNPLUGGED,
+        charge=Charge.CHARGING if plugged else Charge.IDLE,
+        power_kw=7.4 if plugged else 0.0,
+        range_km=211.5 + phase,
+        odometer_km=20_000.5 + number + beat,
+        at_home=plugged,
     )
 
 

@@ -44,10 +44,19 @@ class Reading(faust.Record, serializer="json", coerce=True):  # type: ignore[mis
 def build(job: Job, meter: Meter, done: asyncio.Event) -> Any:
     """The Faust app with its one agent."""
     app = faust.App(
-        job.name, broker=f"kafka://{job.bootstrap}", store="rocksdb://", datadir=job.directory, web_enabled=False,
-        topic_allow_declare=False, topic_disable_leader=True, topic_partitions=job.partitions,
-        processing_guarantee="at_least_once", consumer_auto_offset_reset="earliest", producer_acks=-1,
-        stream_wait_empty=False, worker_redirect_stdouts=False,
+        job.name,
+        broker=f"kafka://{job.bootstrap}",
+        store="rocksdb://",
+        datadir=job.directory,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=job.partitions,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
     )
     source = app.topic(job.source, key_type=str, value_type=Reading, key_serializer="raw")
     target = app.topic(job.target, key_type=str, value_type=bytes, key_serializer="raw", value_serializer="raw")

@@ -1,4 +1,4 @@
-"""Quix Streams doing the same work: bytes in, the same compiled codec and fold, RocksDB state with a changelog, bytes out.
+"""Quix Streams doing the same work: the same compiled codec and fold, RocksDB state with a changelog.
 
 Runs in a virtualenv of its own (requirements/bench.txt), which has msgspec and pydantic but nothing else of D2EV's.
 """
@@ -34,8 +34,13 @@ def run(job: Job) -> None:
         return new
 
     app = Application(
-        broker_address=job.bootstrap, consumer_group=job.name, auto_offset_reset="earliest",
-        state_dir=Path(job.directory), commit_interval=COMMIT_SECONDS, loglevel="ERROR", use_changelog_topics=True,
+        broker_address=job.bootstrap,
+        consumer_group=job.name,
+        auto_offset_reset="earliest",
+        state_dir=Path(job.directory),
+        commit_interval=COMMIT_SECONDS,
+        loglevel="ERROR",
+        use_changelog_topics=True,
         producer_extra_config={"enable.idempotence": True, "acks": "all"},
     )
     source = app.topic(job.source, key_deserializer="bytes", value_deserializer="bytes")

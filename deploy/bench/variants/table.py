@@ -21,7 +21,8 @@ class Variant(NamedTuple):
 
 
 D2EV = Variant("d2ev", "deploy.bench.variants.d2ev", "D2EV: one worker, vehicle state with table and changelog")
-BARE = Variant("bare", "deploy.bench.variants.bare", "bare aiokafka: the same bytes in and out, same durability")
+BARE = Variant("bare", "deploy.bench.variants.bare", "bare aiokafka, the same bytes, folded in memory, no store")
+COPY = Variant("copying", "deploy.bench.variants.copying", "bare aiokafka, the same bytes, only looked up")
 FAUST = Variant("idiomatic_faust", "deploy.bench.variants.idiomatic", "idiomatic Faust agent, the same work", share=20)
 QUIX = Variant("quix", "deploy.bench.variants.quix", "Quix Streams, the same work", share=4, python=BENCH_PYTHON)
-VARIANTS = (D2EV, BARE, FAUST, QUIX)
+VARIANTS = (D2EV, BARE, COPY, FAUST, QUIX)
