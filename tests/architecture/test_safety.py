@@ -3,12 +3,10 @@
 import ast
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agents.bind import faust_app
-from agents.metrics import Metrics
 from agents.settings import load
 from streams.topics import TOPICS
 from tests.architecture.product import files, offenders, tree
@@ -16,7 +14,6 @@ from tests.architecture.product import files, offenders, tree
 RULES = ("streams/domain/", "streams/contracts/")
 #: The bench's rivals are other people's clients: they share files of our own making, and none of our code.
 BENCH = "deploy/bench/"
-LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version"}
 #: Calls whose answer differs from one run to the next.
 CLOCKS = {"now", "utcnow", "today", "time_ns", "monotonic", "perf_counter", "uuid1", "uuid4", "urandom"}
 TOPIC_NAME = re.compile(r"d2ev\.[a-z.-]+\.v\d")
@@ -64,22 +61,6 @@ def test_fausts_own_web_server_is_off() -> None:
     app = faust_app(load({}))
     assert app.conf.web_enabled is False
     assert app.conf.topic_allow_declare is False
-
-
-def test_metric_labels_name_no_car_and_no_driver() -> None:
-    labels = {label for metric in _collectors() for label in metric._labelnames}
-    assert labels
-    assert labels <= LABELS
-
-
-def test_metrics_carry_our_prefix_and_base_units() -> None:
-    names = {metric._name for metric in _collectors()}
-    assert {name for name in names if not name.startswith("d2ev_")} == set()
-    assert {name for name in names if re.search(r"_(ms|millis|minutes|hours|percent|kwh)(_|$)", name)} == set()
-
-
-def _collectors() -> list[Any]:
-    return list(set(Metrics().registry._collector_to_names))
 
 
 def _strings(path: Path) -> list[str]:
