@@ -79,7 +79,7 @@ class Sender:
         if row is None or row.registration is None or row.command != intent:
             return
         car = row.registration
-        if self._clock.now() > intent.not_after:
+        if self._now(intent) > intent.not_after:
             await self._report(lane, car, intent, Outcome(CommandPhase.EXPIRED, "not sent in time"))
             return
         await self._report(lane, car, intent, Outcome(CommandPhase.SENDING))
@@ -92,14 +92,18 @@ class Sender:
             return Outcome(CommandPhase.UNKNOWN, "no answer")
         except Throttled as error:
             wait = error.retry_after
-            return Outcome(CommandPhase.FAILED, "throttled", None if wait is None else self._clock.now() + wait)
+            return Outcome(CommandPhase.FAILED, "throttled", None if wait is None else self._now(intent) + wait)
         except Asleep:
             return Outcome(CommandPhase.FAILED, "asleep")
         except OemError as error:
             return Outcome(CommandPhase.FAILED, type(error).__name__.lower())
 
+    def _now(self, intent: CommandEvent) -> datetime:
+        """Never before the intent: after a take-over, a clock that follows the log may not have seen a tick yet."""
+        return max(self._clock.now(), intent.at)
+
     async def _report(self, lane: Lane, car: Registration, intent: CommandEvent, outcome: Outcome) -> None:
-        event = intent.model_copy(update={**outcome._asdict(), "at": self._clock.now()})
+        event = intent.model_copy(update={**outcome._asdict(), "at": self._now(intent)})
         await lane.commit(lambda work: _record(work, event))
         self._metrics.commands.labels(car.oem, event.action.value, event.phase.value).inc()
 
