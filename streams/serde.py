@@ -74,12 +74,15 @@ def headers(topic: str, source: str, at: datetime) -> Headers:
 
 
 def event_time(record_headers: Iterable[tuple[str, bytes]], timestamp_ms: int | None) -> datetime:
-    """When the event happened by its producer's clock: `ce_time`, else the record's timestamp."""
+    """When the event happened by its producer's clock: `ce_time`, else the record's timestamp, else 1970."""
     for name, value in record_headers:
         if name == "ce_time":
             try:
                 at = datetime.fromisoformat(value.decode())
-            except ValueError:
+                return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            except (ValueError, OverflowError):
                 break
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    return datetime.fromtimestamp((timestamp_ms or 0) / 1000, UTC)
+    try:
+        return datetime.fromtimestamp((timestamp_ms or 0) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

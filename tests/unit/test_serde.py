@@ -104,6 +104,7 @@ def test_the_time_of_an_event_is_read_back_as_written(at: datetime) -> None:
         pytest.param([("ce_type", b"1970-01-01T00:00:09Z")], 7, id="another header"),
         pytest.param([("ce_time", b"1970-01-01T02:00:05+02:00")], 5, id="other offset"),
         pytest.param([("ce_time", b"1970-01-01T00:00:05")], 5, id="no offset means UTC"),
+        pytest.param([("ce_time", b"0001-01-01T00:00:00+14:00")], 7, id="before all time"),
     ],
 )
 def test_an_event_without_a_time_of_its_own_happened_when_it_was_written(
@@ -112,6 +113,10 @@ def test_an_event_without_a_time_of_its_own_happened_when_it_was_written(
     assert serde.event_time(headers, 7_000) == datetime.fromtimestamp(expected, UTC)
 
 
-@given(st.binary(max_size=40))
-def test_whatever_stands_in_the_time_header_some_time_comes_out(raw: bytes) -> None:
-    assert serde.event_time([("ce_time", raw)], 0).utcoffset() == timedelta(0)
+@given(
+    st.binary(max_size=40) | st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat().encode()),
+    st.integers(-(2**63), 2**63 - 1) | st.none(),
+)
+def test_whatever_a_producer_says_of_the_time_some_time_comes_out(header: bytes, timestamp_ms: int | None) -> None:
+    for headers in ([("ce_time", header)], []):
+        assert serde.event_time(headers, timestamp_ms).utcoffset() == timedelta(0)
