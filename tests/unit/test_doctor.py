@@ -1,0 +1,111 @@
+"""The self-check names cause and remedy, and never lets one trouble hide another."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import respx
+
+from deploy import doctor
+from deploy.doctor import Finding, examine
+from oem_connectors.simulator import CONNECTOR
+
+NO_KAFKA = "127.0.0.1:1"
+
+
+@pytest.fixture
+def cloud() -> respx.Router:
+    """No OEM and no worker answers, unless a test says so."""
+    router = respx.Router(assert_all_called=False)
+    router.route().mock(side_effect=httpx.ConnectError("refused"))
+    return router
+
+
+def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, router: respx.Router, **settings: str) -> list[Finding]:
+    given = {"D2EV_BOOTSTRAP": NO_KAFKA, "D2EV_DATA_DIR": str(tmp_path / "data"), **settings}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(doctor, "_SECONDS", 0.2)
+    with respx.mock(using="httpx", assert_all_called=False) as mocked:
+        mocked.routes = router.routes
+        return examine()
+
+
+def levels(findings: list[Finding]) -> dict[str, str]:
+    worst: dict[str, str] = {}
+    for finding in findings:
+        worst[finding.check] = max(worst.get(finding.check, ""), finding.level, key=["", "ok", "warn", "fail"].index)
+    return worst
+
+
+def test_one_trouble_does_not_hide_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
+) -> None:
+    assert levels(found(monkeypatch, tmp_path, cloud)) == {
+        "python": "ok", "wheels": "ok", "names": "ok", "settings": "ok", "kafka": "fail", "seal key": "warn",
+        "data dir": "ok", "oem simulator": "warn", "worker": "warn",
+    }  # fmt: skip
+
+
+def test_every_trouble_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router) -> None:
+    findings = found(monkeypatch, tmp_path, cloud)
+    assert [finding for finding in findings if (finding.level == "ok") is bool(finding.fix)] == []
+
+
+def test_bad_settings_are_the_finding_and_end_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("D2EV_PARTITIONS", "many")
+    last = examine()[-1]
+    assert (last.check, last.level) == ("settings", "fail")
+    assert last.detail.startswith("D2EV_PARTITIONS: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "level"), [("c2hvcnQ=", "fail"), ("!", "fail"), ("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "ok")]
+)
+def test_a_seal_key_is_32_bytes_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router, key: str, level: str
+) -> None:
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_SEAL_KEY=key)
+    assert levels(findings)["seal key"] == level
+    assert key not in " ".join(finding.detail for finding in findings if len(key) > 1)
+
+
+def test_a_data_dir_that_is_a_file_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    assert levels(found(monkeypatch, tmp_path, cloud))["data dir"] == "fail"
+
+
+def test_an_oem_address_that_was_given_must_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
+) -> None:
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulator": "http://oem.test"}')
+    assert levels(findings)["oem simulator"] == "fail"
+
+
+def test_an_oem_nobody_knows_is_named_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
+) -> None:
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulatr": "http://oem.test"}')
+    assert any(f.level == "fail" and "'simulatr'; there are simulator" in f.detail for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("status", "level"), [pytest.param(200, "ok", id="ready"), pytest.param(503, "warn", id="not ready")]
+)
+def test_a_worker_that_answers_is_asked_whether_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, level: str
+) -> None:
+    router = respx.Router(assert_all_called=False)
+    router.get("http://127.0.0.1:8099/readyz").respond(status)
+    router.route().respond(404)
+    assert levels(found(monkeypatch, tmp_path, router))["worker"] == level
+
+
+def test_a_clock_that_is_off_is_noticed_by_the_date_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    router = respx.Router(assert_all_called=False)
+    router.get(CONNECTOR.base_url).respond(404, headers={"Date": "Sun, 26 Mar 2023 01:00:00 GMT"})
+    router.route().mock(side_effect=httpx.ConnectError("refused"))
+    findings = found(monkeypatch, tmp_path, router)
+    assert levels(findings) | {"oem simulator": "ok", "clock": "warn"} == levels(findings)
