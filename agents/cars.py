@@ -63,7 +63,7 @@ class Cars:
     async def command(self, partition: int, car: Registration, command: CommandEvent) -> str | None:
         """Send a command; the OEM's word on it, such as "already". Raises OemError."""
         client = self._client(car)
-        plan = f"{command.session_id}/{command.plan_revision}"
+        plan = f"{command.session_id}/{command.plan_revision}/{command.serves}"
         return await self._with_grant(
             partition,
             car,

@@ -62,50 +62,157 @@ def _ms(span: timedelta) -> str:
     return str(int(span.total_seconds() * 1000))
 
 
-REGISTRATION = Topic("d2ev.registration.state.v1", Registration, "car", "outside",
-                     "Enrolment of a car; a tombstone erases it.", compacted=True)
-PREFERENCE = Topic("d2ev.preference.state.v1", Preference, "car", "outside",
-                   "Ready-by, target, policy, boost and pause.", compacted=True)
-ACCOUNT = Topic("d2ev.account.state.v1", AccountState, "account", "accounts",
-                "Link health of an OEM account.", compacted=True)
-TELEMETRY = Topic("d2ev.vehicle.telemetry.v1", Telemetry, "car", "polling",
-                  "Normalised readings with the car's time, the OEM's and ours.", retention=timedelta(days=2))
-VEHICLE = Topic("d2ev.vehicle.state.v1", VehicleState, "car", "vehicle_state",
-                "Folded state per car, with its plug session.", compacted=True)
-PLUG = Topic("d2ev.plug.event.v1", PlugEvent, "car", "plug_events",
-             "Plugged in, unplugged, session corrected.", retention=timedelta(days=30))
-PRICE = Topic("d2ev.forecast.price.v1", Forecast, "tariff", "outside",
-              "Price vintages per tariff.", retention=timedelta(days=60), personal=False)
-CARBON = Topic("d2ev.forecast.carbon.v1", Forecast, "region", "outside",
-               "Carbon intensity vintages per region.", retention=timedelta(days=60), personal=False)
-SCHEDULE = Topic("d2ev.schedule.state.v1", Schedule, "car", "planning",
-                 "The plan in force, with reason and inputs.", compacted=True)
-COMMAND = Topic("d2ev.command.event.v1", CommandEvent, "car", "dispatch",
-                "Audit trail: intent, sending, sent, confirmed or failed or unknown or expired.",
-                retention=timedelta(days=400))
-SESSION = Topic("d2ev.session.event.v1", SessionSettled, "car", "settlement",
-                "Settled sessions beside unmanaged, timer and oracle.", retention=timedelta(days=400))
-STATUS = Topic("d2ev.driver.status.v1", DriverStatus, "car", "driver_status",
-               "The driver's read model.", compacted=True)
-NOTIFICATION = Topic("d2ev.notification.event.v1", NotificationEvent, "car", "notifications",
-                     "What was pushed, when, with which outcome.", retention=timedelta(days=90))
-DEAD_LETTER = Topic("d2ev.dead-letter.v1", DeadLetter, "original", "every stage",
-                    "Refused records: where, why, and the sealed bytes.", retention=timedelta(days=30),
-                    max_message_bytes=8 * 1_048_576)
+REGISTRATION = Topic(
+    "d2ev.registration.state.v1",
+    Registration,
+    "car",
+    "outside",
+    "Enrolment of a car; a tombstone erases it.",
+    compacted=True,
+)
+PREFERENCE = Topic(
+    "d2ev.preference.state.v1",
+    Preference,
+    "car",
+    "outside",
+    "Ready-by, target, policy, boost and pause.",
+    compacted=True,
+)
+ACCOUNT = Topic(
+    "d2ev.account.state.v1", AccountState, "account", "accounts", "Link health of an OEM account.", compacted=True
+)
+TELEMETRY = Topic(
+    "d2ev.vehicle.telemetry.v1",
+    Telemetry,
+    "car",
+    "polling",
+    "Normalised readings with the car's time, the OEM's and ours.",
+    retention=timedelta(days=2),
+)
+VEHICLE = Topic(
+    "d2ev.vehicle.state.v1",
+    VehicleState,
+    "car",
+    "vehicle_state",
+    "Folded state per car, with its plug session.",
+    compacted=True,
+)
+PLUG = Topic(
+    "d2ev.plug.event.v1",
+    PlugEvent,
+    "car",
+    "plug_events",
+    "Plugged in, unplugged, session corrected.",
+    retention=timedelta(days=30),
+)
+PRICE = Topic(
+    "d2ev.forecast.price.v1",
+    Forecast,
+    "tariff",
+    "outside",
+    "Price vintages per tariff.",
+    retention=timedelta(days=60),
+    personal=False,
+)
+CARBON = Topic(
+    "d2ev.forecast.carbon.v1",
+    Forecast,
+    "region",
+    "outside",
+    "Carbon intensity vintages per region.",
+    retention=timedelta(days=60),
+    personal=False,
+)
+SCHEDULE = Topic(
+    "d2ev.schedule.state.v1", Schedule, "car", "planning", "The plan in force, with reason and inputs.", compacted=True
+)
+COMMAND = Topic(
+    "d2ev.command.event.v1",
+    CommandEvent,
+    "car",
+    "dispatch",
+    "Audit trail: intent, sending, sent, confirmed or failed or unknown or expired.",
+    retention=timedelta(days=400),
+)
+SESSION = Topic(
+    "d2ev.session.event.v1",
+    SessionSettled,
+    "car",
+    "settlement",
+    "Settled sessions beside unmanaged, timer and oracle.",
+    retention=timedelta(days=400),
+)
+STATUS = Topic(
+    "d2ev.driver.status.v1", DriverStatus, "car", "driver_status", "The driver's read model.", compacted=True
+)
+NOTIFICATION = Topic(
+    "d2ev.notification.event.v1",
+    NotificationEvent,
+    "car",
+    "notifications",
+    "What was pushed, when, with which outcome.",
+    retention=timedelta(days=90),
+)
+DEAD_LETTER = Topic(
+    "d2ev.dead-letter.v1",
+    DeadLetter,
+    "original",
+    "every stage",
+    "Refused records: where, why, and the sealed bytes.",
+    retention=timedelta(days=30),
+    max_message_bytes=8 * 1_048_576,
+)
 
 #: The clock as events: one record per partition and beat.
-TICK = Topic("d2ev.tick.internal.v1", Tick, "partition", "clock", "The time, as an event in every partition.",
-             retention=timedelta(hours=1), public=False, personal=False)
+TICK = Topic(
+    "d2ev.tick.internal.v1",
+    Tick,
+    "partition",
+    "clock",
+    "The time, as an event in every partition.",
+    retention=timedelta(hours=1),
+    public=False,
+    personal=False,
+)
 #: Forecasts copied into every partition, so that planning is a function of its own partition's log.
-REPLAN = Topic("d2ev.replan.internal.v1", Forecast, "forecast", "forecasts",
-               "A forecast vintage, once per partition: the request to re-plan.", compacted=True, public=False,
-               personal=False)
+REPLAN = Topic(
+    "d2ev.replan.internal.v1",
+    Forecast,
+    "forecast",
+    "forecasts",
+    "A forecast vintage, once per partition: the request to re-plan.",
+    compacted=True,
+    public=False,
+    personal=False,
+)
 
-STANDING = Topic("d2ev.standing.internal.v1", Standing, "car", "dispatch", "How control stands with a car.",
-                 compacted=True, public=False)
+STANDING = Topic(
+    "d2ev.standing.internal.v1",
+    Standing,
+    "car",
+    "dispatch",
+    "How control stands with a car.",
+    compacted=True,
+    public=False,
+)
 
 TOPICS: tuple[Topic, ...] = (
-    REGISTRATION, PREFERENCE, ACCOUNT, TELEMETRY, VEHICLE, PLUG, PRICE, CARBON, REPLAN, SCHEDULE, STANDING, COMMAND,
-    SESSION, STATUS, NOTIFICATION, DEAD_LETTER, TICK,
+    REGISTRATION,
+    PREFERENCE,
+    ACCOUNT,
+    TELEMETRY,
+    VEHICLE,
+    PLUG,
+    PRICE,
+    CARBON,
+    REPLAN,
+    SCHEDULE,
+    STANDING,
+    COMMAND,
+    SESSION,
+    STATUS,
+    NOTIFICATION,
+    DEAD_LETTER,
+    TICK,
 )
 BY_NAME: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in TOPICS})

@@ -37,8 +37,8 @@ from streams.topics import DEAD_LETTER, NOTIFICATION, PLUG, TOPICS
 #: Which stage's due instants call for which beat.
 BEATS = {
     TickPhase.READ: ("polling", "notifications"),
-    TickPhase.ACT: ("dispatch",),
     TickPhase.CHECK: ("confirmation",),
+    TickPhase.ACT: ("dispatch",),
     TickPhase.TELL: ("driver_status",),
 }
 #: Topics that no stage reads.

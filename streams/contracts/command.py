@@ -47,5 +47,6 @@ class CommandEvent(Contract):
     decided_at: Instant
     not_after: Instant = Field(description="never sent later than this")
     reason: str
+    serves: str | None = Field(default=None, description="the desired state: reason and since when")
     detail: str | None = None
     retry_at: Instant | None = Field(default=None, description="the OEM asked us to wait until then")

@@ -8,11 +8,11 @@ from streams.contracts.base import CarKey, Contract, Instant
 
 
 class TickPhase(StrEnum):
-    """The beats of the control loop, in this order: read the cars, act, check what became of it, tell the drivers."""
+    """The beats of the control loop, in this order: read the cars, check what commands did, act, tell the drivers."""
 
     READ = "read"
-    ACT = "act"
     CHECK = "check"
+    ACT = "act"
     TELL = "tell"
 
 

@@ -27,6 +27,13 @@ def held_back(case: Situation, want: Want, switch: Action) -> str | None:
     return "stale_soc" if waits and soc_in_session(case.control, case.session) is None else None
 
 
+def only_seems_on(case: Situation) -> bool:
+    """Is "charging" the past? The sample is older than a stop that may hold, or too old to say. Then we must ask."""
+    control, seen = case.control, case.state.car_time
+    held = control.held_session == case.session.id and control.held_since is not None and seen <= control.held_since
+    return held or case.now - seen > case.policy.max_state_age
+
+
 def needs_wake(case: Situation) -> bool:
     """The car slept through the start, or nothing shows what became of it."""
     command = case.control.command
@@ -69,6 +76,7 @@ def intent(case: Situation, want: Want, action: Action) -> CommandEvent:
         decided_at=case.now,
         not_after=_not_after(case, want, action),
         reason=want.reason,
+        serves=f"{want.reason}@{want.since:%Y-%m-%dT%H:%MZ}",
     )
 
 

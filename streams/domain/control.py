@@ -51,6 +51,7 @@ class ControlState(BaseModel):
     command: CommandEvent | None = Field(default=None, description="our last command in its newest phase")
     last_switch: CommandEvent | None = Field(default=None, description="our last start or stop")
     held_session: str | None = Field(default=None, description="the session in which a stop of ours may hold")
+    held_since: Instant | None = Field(default=None, description="when that stop was last known to be under way")
     goal: str = Field(default="", description="what `attempts` count towards")
     attempts: int = Field(default=0, ge=0, description="commands without effect towards the goal")
     retry_after: Instant | None = Field(default=None, description="the OEM asked us to wait until then")
@@ -99,8 +100,9 @@ def observe_state(control: ControlState, message: VehicleState) -> ControlState:
         changed |= _NEW_SESSION
     elif known is not None:
         changed |= _hands(control, known, message.charge)
-    if message.charge in ON and not in_flight(control):
-        changed["held_session"] = None
+    since = control.held_since
+    if message.charge in ON and not in_flight(control) and (since is None or message.car_time > since):
+        changed |= {"held_session": None, "held_since": None}
     return control.model_copy(update=changed)
 
 
@@ -158,11 +160,11 @@ def _age_key(state: VehicleState) -> tuple[datetime, datetime, int]:
 def _switched(control: ControlState, message: CommandEvent) -> dict[str, Any]:
     changed: dict[str, Any] = {"last_switch": message}
     if message.action is Action.STOP and message.phase in _MAY_HOLD:
-        changed["held_session"] = message.session_id
+        changed |= {"held_session": message.session_id, "held_since": message.at}
     if message.phase is CommandPhase.CONFIRMED:
         changed |= {"attempts": 0, "gave_up": False, "retry_after": None}
         if message.action is Action.START:
-            changed["held_session"] = None
+            changed |= {"held_session": None, "held_since": None}
     return changed
 
 

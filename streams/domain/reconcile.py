@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import PlugSession, VehicleState
-from streams.domain.attempt import held_back, intent, needs_wake, wait_until
+from streams.domain.attempt import held_back, intent, needs_wake, only_seems_on, wait_until
 from streams.domain.control import (
     ON,
     ControlState,
@@ -124,6 +124,8 @@ def _by_driver(case: Situation, want: Want) -> bool:
 
 def _towards(case: Situation, want: Want) -> Decision:
     charging = case.state.charge in ON
+    if want.charge and charging and only_seems_on(case):
+        return _command(case, want, Action.START)
     if want.charge is None or charging is want.charge:
         return _rest(case, want.reason, settled=True)
     if want.charge:

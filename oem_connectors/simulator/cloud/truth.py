@@ -197,13 +197,13 @@ class Truth:
         if Timer.WAKE in self._timers:
             return Reply.ALREADY
         deep = self.car.personality is Personality.DEEP_SLEEPER
-        self._timers[Timer.WAKE] = now + (self._seconds("wake", 240, 720) if deep else self._seconds("wake", 10, 60))
+        self._timers[Timer.WAKE] = now + (self._seconds("wake", 120, 360) if deep else self._seconds("wake", 10, 60))
         return Reply.ACCEPTED
 
     def _stay_awake(self, now: datetime) -> None:
         if self.mode in {Mode.IDLE, Mode.FULL} and not self.asleep:
             deep = self.car.personality is Personality.DEEP_SLEEPER
-            self._timers[Timer.SLEEP] = now + timedelta(minutes=3 if deep else 20)
+            self._timers[Timer.SLEEP] = now + timedelta(minutes=10 if deep else 20)
 
     def _plan_arrival(self) -> None:
         if self._stay + 1 < len(self.car.stays):
