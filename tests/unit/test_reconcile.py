@@ -601,3 +601,25 @@ def test_plans_in_any_order_end_with_the_newest(order: list[int], data: st.DataO
         for _ in range(data.draw(st.integers(1, 3))):
             known = observe_schedule(known, schedule((7, 7 + revision), revision=revision))
     assert known == control(state(7), schedule((7, 13), revision=6))
+
+
+def test_charging_seen_only_before_our_stop_is_not_charging_when_the_block_comes() -> None:
+    known = control(state(0.1, Charge.CHARGING))
+    known, stop = commanded(known, 0.2, STOP)
+    known = observe_command(known, final(stop, 0.4, CommandPhase.UNKNOWN, detail="unobservable"))
+    assert decide(known, 7.05).action is START
+
+
+def test_a_start_that_failed_on_a_sleeping_car_does_not_make_its_old_charging_true() -> None:
+    known = control(state(0.1, Charge.CHARGING))
+    known, stop = commanded(known, 0.2, STOP)
+    known = observe_command(known, final(stop, 0.4, CommandPhase.UNKNOWN, detail="unobservable"))
+    known, start = commanded(known, 7.05, START)
+    known = observe_command(known, final(start, 7.06, CommandPhase.FAILED, detail="asleep"))
+    assert decide(known, 7.2).action is WAKE
+
+
+def test_a_car_that_last_said_charging_an_hour_ago_is_asked_to_start() -> None:
+    known = control(state(7.1, Charge.CHARGING))
+    assert decide(known, 7.3).action is None
+    assert decide(known, 8.2).action is START
