@@ -51,7 +51,7 @@ def pipeline(
         planning.stage(settings.edge_spread_seconds),
         dispatch.stage(ControlPolicy()),
         commands.stage(cars, clock, metrics),
-        confirmation.stage(CONFIRM_WINDOW),
+        confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,
         driver_status.STAGE,
         notifications.stage(LogPush(), clock, metrics),
@@ -73,6 +73,6 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     worker = Worker(settings, stages, clock, metrics, sealer)
     custody = stages[0]
     cars = Cars(clients, lambda partition: worker.runtime.lane(custody, partition), sealer, clock, metrics)
-    worker.on_finish(cars.forget)
+    worker.on_finish(cars.settle, cars.forget)
     worker.on_stop(client.aclose)
     return worker

@@ -28,6 +28,8 @@ from tables import ACCOUNTS
 R = TypeVar("R")
 #: Renew an access token this long before it expires: clocks drift.
 EARLY = timedelta(minutes=1)
+#: How long giving up a partition may wait for a refresh under way.
+ROTATION_SECONDS = 10
 
 
 class Cars:
@@ -48,6 +50,12 @@ class Cars:
         self._metrics = metrics
         self._grants: dict[str, Grant] = {}
         self._refreshing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rotations: set[asyncio.Task[Grant]] = set()
+
+    async def settle(self) -> None:
+        """Wait for refreshes under way: a spent token whose successor is not on the log loses the account."""
+        if self._rotations:
+            await asyncio.wait(self._rotations, timeout=ROTATION_SECONDS)
 
     def forget(self) -> None:
         """Drop all tokens from memory: another worker may own the accounts now."""
@@ -123,7 +131,14 @@ class Cars:
         except Unsealable as error:
             raise NeedsConsent(str(error)) from error
         await lane.commit(lambda work: accounts.refreshing(work, account))
-        grant = await self._client(car).refresh(SecretStr(token.decode()), self._clock.now())
-        sealed = self._sealer.seal(grant.refresh_token.get_secret_value().encode(), context)
-        await lane.commit(lambda work: accounts.rotated(work, account, sealed))
+        # A task of its own, so that it ends well even when the call that needed it is dropped.
+        rotation = asyncio.create_task(self._rotate(lane, account, car, SecretStr(token.decode())))
+        self._rotations.add(rotation)
+        rotation.add_done_callback(self._rotations.discard)
+        return await asyncio.shield(rotation)
+
+    async def _rotate(self, lane: Lane, account: str, car: Registration, token: SecretStr) -> Grant:
+        grant = await self._client(car).refresh(token, self._clock.now())
+        sealed = self._sealer.seal(grant.refresh_token.get_secret_value().encode(), accounts.seal_context(account))
+        await lane.commit(lambda work: accounts.rotated(work, account, sealed), last_word=True)
         return grant

@@ -47,6 +47,7 @@ class Worker:
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
         metrics.watch(self.runtime.in_flight, lambda: len(self.owned()))
+        self._settlers: list[Callable[[], Awaitable[None]]] = []
         self._forgetters: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         if isinstance(clock, LogClock):
@@ -64,8 +65,9 @@ class Worker:
             LOG.error("worker stops", error=f"{type(error).__name__}: {error}", exc_info=error)
             self.failed.set()
 
-    def on_finish(self, forget: Callable[[], None]) -> None:
-        """Call `forget` whenever an assignment ends."""
+    def on_finish(self, settle: Callable[[], Awaitable[None]], forget: Callable[[], None]) -> None:
+        """Whenever an assignment ends, await `settle` before its calls are dropped, and call `forget` after."""
+        self._settlers.append(settle)
         self._forgetters.append(forget)
 
     def on_stop(self, close: Callable[[], Awaitable[None]]) -> None:
@@ -73,6 +75,8 @@ class Worker:
         self._closers.append(close)
 
     async def _finish_assignment(self) -> None:
+        for settle in self._settlers:
+            await settle()
         await self.runtime.finish()
         for forget in self._forgetters:
             forget()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
 from agents.engine.jobs import Jobs
@@ -35,6 +35,14 @@ JOBS_AT_ONCE = 64
 RESULTS_WAIT_SECONDS = 0.03
 #: A chunk makes many objects that die with it and hardly a cycle: the collector need not look at each of them thrice.
 YOUNG_OBJECTS = 100_000
+
+
+class Result(NamedTuple):
+    """What a job wants committed, and who waits for it."""
+
+    change: Callable[[Work], None]
+    last_word: bool
+    done: asyncio.Future[None]
 
 
 class Runtime:
@@ -138,7 +146,7 @@ class StageLane:
         self._outbox = Outbox(stage.name, partition, runtime.partitions)
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
         self._turn = asyncio.Lock()
-        self._results: list[tuple[Callable[[Work], None], asyncio.Future[None]]] = []
+        self._results: list[Result] = []
         self._all_in = asyncio.Event()
         self.restored = False
         self._task = asyncio.get_running_loop().create_task(self._serve())
@@ -159,13 +167,13 @@ class StageLane:
         """The row of `key` as last made durable."""
         return self._rows.get(table, key)
 
-    async def commit(self, change: Callable[[Work], None]) -> None:
-        """Apply the result of a job. Raises Revoked when the partition has gone.
+    async def commit(self, change: Callable[[Work], None], *, last_word: bool = False) -> None:
+        """Apply the result of a job. Raises Revoked when the partition has gone, unless it is the last word on it.
 
         Results that come in close together are made durable together: a job that waits here lets others catch up.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._results.append((change, done))
+        self._results.append(Result(change, last_word, done))
         if len(self._results) >= len(self.jobs):
             self._all_in.set()
         if len(self._results) == 1:
@@ -178,24 +186,19 @@ class StageLane:
         async with self._turn:
             self._all_in.clear()
             results, self._results = self._results, []
+            ours = self._epoch == self._runtime.epoch()
+            _settle([result.done for result in results if not (ours or result.last_word)], Revoked())
+            results = [result for result in results if ours or result.last_word]
             try:
-                if self._epoch != self._runtime.epoch():
-                    raise Revoked
                 work = self._work([])
-                for change, _ in results:
-                    change(work)
+                for result in results:
+                    result.change(work)
                 await self._make_durable(work.effects, None)
             except Exception as error:
                 outcome: Exception | None = error
             else:
                 outcome = None
-        for _, done in results:
-            if done.done():
-                continue
-            if outcome is None:
-                done.set_result(None)
-            else:
-                done.set_exception(outcome)
+        _settle([result.done for result in results], outcome)
 
     async def _serve(self) -> None:
         try:
@@ -302,3 +305,14 @@ class StageLane:
                 return
 
         return run
+
+
+def _settle(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+    """Let those who wait go on; some may have been cancelled."""
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

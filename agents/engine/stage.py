@@ -70,10 +70,11 @@ class Lane(Protocol):
     def get(self, table: Table[V], key: str) -> V | None:
         """The row of `key` as last made durable."""
 
-    async def commit(self, change: Callable[[Work], None]) -> None:
+    async def commit(self, change: Callable[[Work], None], *, last_word: bool = False) -> None:
         """Apply `change` as if it were a chunk of its own: durable when this returns.
 
-        Raises `Revoked` when the partition has another owner by now.
+        Raises `Revoked` when the partition has another owner by now. `last_word`: also while it is being given up,
+        for what its next owner cannot do without.
         """
 
 
