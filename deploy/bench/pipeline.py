@@ -47,28 +47,30 @@ class Bench:
         self._cluster = cluster
         self._directory = directory
         self._partitions = partitions
-        self._inputs = list(telemetry.readings(events, vehicles, partitions))
+        self._events = events
+        self._vehicles = vehicles
         self._states = directory / "states.pickle"
         self._names = (f"bench-{os.getpid()}-{number}" for number in count())
         self._expected: dict[int, str] = {}
 
     def prepare(self, variants: list[Variant]) -> None:
         """Fill one input topic per share, and work out what must be written for it."""
-        self._states.write_bytes(pickle.dumps(telemetry.states(self._inputs, self._partitions)))
         self._cluster.create([VEHICLE.name, *(_target(v) for v in variants if v is not D2EV)])
         for share in sorted({variant.share for variant in variants}):
-            part = self._part(share)
+            inputs = self._inputs(share)
             self._cluster.create([_source(share)])
-            self._cluster.feed(_source(share), part)
-            states = telemetry.states(part, self._partitions)
+            self._cluster.feed(_source(share), inputs)
+            states = telemetry.states(inputs, self._partitions)
+            if share == 1:
+                self._states.write_bytes(pickle.dumps(states))
             at = [iter(of_partition) for of_partition in states]
-            self._expected[share] = telemetry.digest((r.key, next(at[r.partition])) for r in part)
+            self._expected[share] = telemetry.digest((r.key, next(at[r.partition])) for r in inputs)
 
     def measure(self, variant: Variant) -> dict[str, float]:
         """Run a variant once. Raises VariantFailed unless it wrote exactly what the plain fold gives."""
         name = next(self._names)
         changelog = f"{name}-vehicle-state-changelog"
-        target, events = _target(variant), len(self._part(variant.share))
+        target, events = _target(variant), self._events // variant.share
         if variant is not QUIX:  # which makes its own
             self._cluster.create([changelog])
         before = self._cluster.ends(target)
@@ -88,13 +90,15 @@ class Bench:
         self._check(variant, target, before)
         return result
 
-    def _part(self, share: int) -> list[telemetry.Reading]:
-        return self._inputs[: len(self._inputs) // share]
+    def _inputs(self, share: int) -> list[telemetry.Reading]:
+        """As many readings per car in every share."""
+        cars = max(1, self._vehicles // share)
+        return list(telemetry.readings(self._events // share, cars, self._partitions))
 
     def _check(self, variant: Variant, target: str, before: dict[int, int]) -> None:
         written = list(self._cluster.read(target, before))
-        if len(written) != len(self._part(variant.share)):
-            raise VariantFailed(f"{variant.name} wrote {len(written)} of {len(self._part(variant.share))} states")
+        if len(written) != self._events // variant.share:
+            raise VariantFailed(f"{variant.name} wrote {len(written)} of {self._events // variant.share} states")
         if telemetry.digest(written) != self._expected[variant.share]:
             raise VariantFailed(f"{variant.name} wrote other states than the plain fold")
 
