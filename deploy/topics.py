@@ -9,6 +9,7 @@ from agents.settings import Settings
 from streams.topics import TOPICS
 from tables import TABLES
 
+CONNECT_SECONDS = 10.0
 #: A topic that was created shows in the brokers' metadata a little later.
 LISTED_WITHIN_SECONDS = 15
 
@@ -69,9 +70,9 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
 
 def apply(settings: Settings) -> list[str]:
     """Create what is missing; returns the names created. Raises TopicsDiffer when existing ones differ."""
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka.admin import NewTopic
 
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    admin = _admin(settings)
     existing = _existing(admin, settings)
     missing = [topic for topic in wanted(settings) if topic.name not in existing]
     futures = (
@@ -90,9 +91,7 @@ def apply(settings: Settings) -> list[str]:
 
 def check(settings: Settings) -> None:
     """Raises TopicsDiffer naming every topic that is missing or has another partition count."""
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    admin = _admin(settings)
     existing = _existing(admin, settings)
     missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
     if missing:
@@ -105,11 +104,19 @@ def check(settings: Settings) -> None:
         )
 
 
+def _admin(settings: Settings) -> Any:
+    from confluent_kafka.admin import AdminClient
+
+    # What goes wrong is said once, by us.
+    quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
+    return AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000, **quiet})
+
+
 def _existing(admin: Any, settings: Settings) -> dict[str, int]:
     from confluent_kafka import KafkaException
 
     try:
-        metadata = admin.list_topics(timeout=10)
+        metadata = admin.list_topics(timeout=CONNECT_SECONDS)
     except KafkaException as error:
         raise TopicsDiffer(f"no Kafka answers at {settings.bootstrap}: {error.args[0].str()}") from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
