@@ -24,7 +24,9 @@ def stage(sealer: Sealer) -> Stage:
 
     def step(work: Work) -> None:
         for record in work:
-            if isinstance(record.value, Registration) and record.value.grant_sealed is not None:
+            if record.value is None:
+                _forget(work, record.key)
+            elif isinstance(record.value, Registration) and record.value.grant_sealed is not None:
                 _take_grant(work, record.value, record.value.grant_sealed)
 
     def _take_grant(work: Work, registration: Registration, sealed: str) -> None:
@@ -36,10 +38,15 @@ def stage(sealer: Sealer) -> Stage:
             return
         origin = blake2b(token, digest_size=12, person=b"d2ev grant").hexdigest()
         row = work.get(ACCOUNTS, account)
+        cars = tuple(sorted({*(row.cars if row else ()), registration.car}))
         if row is not None and origin in row.origins:
+            if cars != row.cars:
+                work.put(ACCOUNTS, account, row.model_copy(update={"cars": cars}))
             return
         origins = (*(row.origins if row else ()), origin)[-8:]
-        fresh = AccountRow(account=account, oem=registration.oem, sealed_token=sealed, origins=origins, since=work.now)
+        fresh = AccountRow(
+            account=account, oem=registration.oem, sealed_token=sealed, origins=origins, cars=cars, since=work.now
+        )
         work.put(ACCOUNTS, account, fresh)
         _tell(work, fresh, "linked by the driver")
 
@@ -51,6 +58,20 @@ def stage(sealer: Sealer) -> Stage:
         _tell(work, row, reason)
 
     return Stage("accounts", reads=(REGISTRATION,), writes=(ACCOUNT,), tables=(ACCOUNTS,), step=step)
+
+
+def _forget(work: Work, car: str) -> None:
+    """The last car of an account takes the grant with it."""
+    account = account_of(car)
+    row = work.get(ACCOUNTS, account)
+    if row is None:
+        return
+    cars = tuple(other for other in row.cars if other != car)
+    if cars:
+        work.put(ACCOUNTS, account, row.model_copy(update={"cars": cars}))
+    else:
+        work.delete(ACCOUNTS, account)
+        work.send(ACCOUNT, account, None)
 
 
 def _tell(work: Work, row: AccountRow, reason: str) -> None:

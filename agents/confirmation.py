@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agents.engine.stage import DAWN, Record, Stage, Work
+from agents.metrics import Metrics
 from streams.contracts.command import FINAL, CommandEvent
 from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.vehicle import VehicleState
@@ -14,7 +15,7 @@ from tables import IN_FLIGHT
 from tables.rows import InFlightRow
 
 
-def stage(window: timedelta) -> Stage:
+def stage(window: timedelta, metrics: Metrics) -> Stage:
     """The stage, waiting `window` for fresh telemetry before it calls a command ignored or unobservable."""
 
     def step(work: Work) -> None:
@@ -22,9 +23,12 @@ def stage(window: timedelta) -> Stage:
             if isinstance(record.value, Tick):
                 if record.value.phase is TickPhase.CHECK:
                     for car in work.due.pop(work.now):
-                        _check(work, car, window)
+                        _check(work, car, window, metrics)
             elif record.value is not None:
                 _note(work, record)
+            elif record.topic == VEHICLE.name:
+                work.delete(IN_FLIGHT, record.key)
+                work.due.set(record.key, None)
 
     return Stage(
         "confirmation",
@@ -53,7 +57,7 @@ def _note(work: Work, record: Record) -> None:
         work.due.set(record.key, DAWN)
 
 
-def _check(work: Work, car: str, window: timedelta) -> None:
+def _check(work: Work, car: str, window: timedelta, metrics: Metrics) -> None:
     row = work.get(IN_FLIGHT, car)
     if row is None or row.command is None or row.command.phase in FINAL:
         return
@@ -61,6 +65,8 @@ def _check(work: Work, car: str, window: timedelta) -> None:
     if verdict is not None:
         work.put(IN_FLIGHT, car, row.model_copy(update={"command": verdict}))
         work.send(COMMAND, car, verdict)
+        oem = "unknown" if row.state is None else row.state.oem
+        metrics.commands.labels(oem, verdict.action.value, verdict.phase.value).inc()
     else:
         work.due.set(car, max(row.command.at + window, work.now) + timedelta(seconds=1))
 

@@ -32,6 +32,7 @@ class AccountRow(Row):
     sealed_token: str | None
     #: Fingerprints of the grants registrations brought: one that was ever used is never used again.
     origins: tuple[str, ...] = ()
+    cars: tuple[str, ...] = ()
     rotations: int = 0
     refreshing_since: datetime | None = None
     link: Link = Link.LINKED

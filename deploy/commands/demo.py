@@ -48,6 +48,7 @@ def demo(
         bootstrap=bootstrap,
         step=timedelta(minutes=step_minutes),
         run_dir=run_dir,
+        partitions=3 if workers == 1 else 2 * workers,
     )
     use_uvloop()
     asyncio.run(_quietly(options) if as_json else _shown(options, port, once))
@@ -69,13 +70,21 @@ async def _shown(options: Any, port: int, once: bool) -> None:
     night = Night(options)
     console = Console()
     runner, night.live.page_url = await serve(night.live, port=port)
+    terminal = Terminal(night.live, console)
+
+    async def stay() -> None:
+        terminal.stop()
+        console.print(summary_table(night.live.summary or {}))
+        if once:
+            return
+        console.print(f"The page stays up at {night.live.page_url} and the broker at {night.live.bootstrap},")
+        console.print(f"for example: D2EV_BOOTSTRAP={night.live.bootstrap} d2ev tail plug.event --from-start --count 5")
+        console.print("Ctrl-C ends the demo.")
+        await asyncio.Event().wait()
+
     try:
-        with Terminal(night.live, console) as terminal:
-            summary = await night.run(lambda live: terminal.refresh())
-        console.print(summary_table(summary))
-        if not once:
-            console.print(f"The page stays up at {night.live.page_url} until you press Ctrl-C.")
-            await asyncio.Event().wait()
+        with terminal:
+            await night.run(lambda live: terminal.refresh(), stay)
     except asyncio.CancelledError:
         console.print("ended")
     finally:

@@ -68,9 +68,9 @@ class Night:
 
     def __init__(self, options: Options, hooks: dict[datetime, Hook] | None = None) -> None:
         self.options = options
-        self.hooks = dict(sorted((hooks or {}).items()))
         self.scenario: Scenario = SCENARIOS[options.scenario]
         self.window = recorded.window(self.scenario.window, options.days)
+        self.hooks = dict(sorted({**coming_and_going(options.workers, self.window), **(hooks or {})}.items()))
         self.fleet: list[SimVehicle] = fleet(options.vehicles, self.window, options.seed)
         self.now = self.window.start
         self.world: World = build_world(self.fleet, self.window, self.scenario, options.seed, lambda: self.now)
@@ -82,8 +82,13 @@ class Night:
         self.watch: Watch
         self.statuses: list[dict[str, Any]] = []
 
-    async def run(self, on_progress: Callable[[Live], None] = lambda live: None) -> dict[str, Any]:
-        """Run to the end of the window. Returns the summary; raises WorkerFailed or NeverQuiet."""
+    async def run(
+        self, on_progress: Callable[[Live], None] = lambda live: None, stay: Callable[[], Awaitable[None]] | None = None
+    ) -> dict[str, Any]:
+        """Run to the end of the window. Returns the summary; raises WorkerFailed or NeverQuiet.
+
+        `stay` is awaited after the summary while broker, simulator and workers are still up.
+        """
         began = monotonic()
         async with AsyncExitStack() as stack:
             await self._open(stack)
@@ -94,6 +99,8 @@ class Night:
                 self.world, self.fleet, self.window, self.watch, self.statuses, lost, monotonic() - began
             )
             on_progress(self.live)
+            if stay is not None:
+                await stay()
         return self.live.summary
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -124,8 +131,8 @@ class Night:
         stack.push_async_callback(self.writer.stop)
         self.workers = Workers(options.run_dir, _environment(self.settings))
         stack.push_async_callback(self.workers.close)
-        for number in range(options.workers):
-            await self.workers.start(f"worker-{number + 1}")
+        self.live.bootstrap = bootstrap
+        await self.workers.start("worker-1")
         consumed = [topic.name for topic in TOPICS if topic.name not in FOR_OTHERS]
         self.quiet = Quiet(self.workers, bootstrap, consumed, options.partitions)
         await self.quiet.start()
@@ -207,6 +214,27 @@ class Night:
             )
             for worker in self.workers.all
         ]
+
+
+def coming_and_going(workers: int, window: recorded.Window) -> dict[datetime, Hook]:
+    """More workers join one by one; later the second leaves and comes back: partitions move, nothing is lost."""
+
+    def join(name: str) -> Hook:
+        return lambda night: _awaited(night.workers.start(name))
+
+    def leave(name: str) -> Hook:
+        return lambda night: night.workers.stop(name)
+
+    step = (window.end - window.start) / (workers + 3)
+    hooks = {window.start + number * step: join(f"worker-{number + 1}") for number in range(1, workers)}
+    if workers > 1:
+        hooks[window.start + (workers + 1) * step] = leave("worker-2")
+        hooks[window.start + (workers + 2) * step] = join("worker-2")
+    return hooks
+
+
+async def _awaited(starting: Awaitable[object]) -> None:
+    await starting
 
 
 def _environment(settings: Settings) -> dict[str, str]:
