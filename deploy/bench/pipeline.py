@@ -12,6 +12,7 @@ import os
 import pickle
 import platform
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +26,13 @@ from deploy.bench import telemetry
 from deploy.bench.cluster import Cluster
 from deploy.bench.variants.job import Job
 from deploy.bench.variants.table import BARE, COPY, D2EV, FAUST, QUIX, ROOT, VARIANTS, Variant
+from deploy.brokers.errors import BrokerError
 from deploy.brokers.jars import kafka_version
 from deploy.brokers.local import LocalKafka
 from streams.topics import TELEMETRY, VEHICLE
 
 RUN_SECONDS = 300
+FEWEST_EVENTS = 1_000
 NOT_INSTALLED = "not installed: make bench-setup"
 #: Whom D2EV is compared with, by the name of the ratio.
 PEERS = {"bare_client": BARE, "copying_client": COPY, "idiomatic_faust": FAUST, "quix": QUIX}
@@ -138,8 +141,11 @@ def run(
 ) -> dict[str, Any]:
     """Measure every variant `rounds` times, interleaved, and return figures and ratios.
 
-    Raises VariantFailed, cluster.Unusable (the given Kafka holds topics of D2EV) or brokers.errors.BrokerError.
+    Raises ValueError (too little to measure), VariantFailed, cluster.Unusable (the given Kafka holds topics of D2EV) or
+    brokers.errors.BrokerError.
     """
+    if events < FEWEST_EVENTS or min(vehicles, partitions, rounds) < 1:
+        raise ValueError(f"give at least {FEWEST_EVENTS} events, and one vehicle, partition and round")
     variants = [variant for variant in VARIANTS if variant.python.exists()]
     measured: Measured = {variant.name: [] for variant in variants}
     with tempfile.TemporaryDirectory(prefix="d2ev-bench-") as name, _kafka(bootstrap, Path(name)) as address:
@@ -232,7 +238,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--bootstrap", help="a Kafka of the bench's own; by default one is started")
     parser.add_argument("--json", dest="as_json", action="store_true")
-    pipeline(**vars(parser.parse_args()))
+    try:
+        pipeline(**vars(parser.parse_args()))
+    except (ValueError, BrokerError, VariantFailed) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
 
 
 if __name__ == "__main__":

@@ -45,3 +45,9 @@ def test_every_variant_has_a_line_with_both_figures() -> None:
     lines = pipeline.text(pipeline.summary({**measured(), "quix": runs(0.1)})).splitlines()
     assert lines[1].split()[-2:] == ["40,000", "20.0"]
     assert [line.split()[-2] for line in lines[1:6]] == ["40,000", "50,000", "100,000", "1,000", "10,000"]
+
+
+@pytest.mark.parametrize("less", [{"events": 999}, {"vehicles": 0}, {"partitions": 0}, {"rounds": 0}])
+def test_too_little_to_measure_is_refused(less: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="give at least"):
+        pipeline.run(**less)
