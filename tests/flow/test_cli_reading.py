@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 
 from deploy.brokers.embedded import EmbeddedBroker
+from deploy.brokers.errors import BrokerError
 from deploy.reading import Reader, home_partition
 from streams import serde
 from streams.contracts.base import Contract, account_of
@@ -125,3 +126,14 @@ def test_reading_ends_where_the_log_ends(broker: EmbeddedBroker) -> None:
     with Reader(broker.bootstrap) as reader:
         places = [(COMMAND, partition) for partition in range(reader.partitions(COMMAND))]
         assert [entry.offset for entry in reader.read(places)] == [0, 1, 2]
+
+
+def test_a_broker_that_goes_away_ends_the_watching_in_one_line(broker: EmbeddedBroker) -> None:
+    evening(broker)
+    address = broker.bootstrap
+    with Reader(address) as reader:
+        entries = reader.follow(STATUS, from_start=True)
+        assert next(entries).key == CAR
+        broker.stop()
+        with pytest.raises(BrokerError, match=rf"^Kafka at {address} no longer answers$"):
+            next(entries)
