@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 HIDDEN = "***"
-_SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|seal|grant|vin\b|lat|lon|email", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"token|secret|password|authorization|cookie|seal|grant|email|(?:^|_)(?:vin|lat|lon|latitude|longitude)(?:_|$)",
+    re.IGNORECASE,
+)
 _SECRET_TEXT = re.compile(
     r"(?i)(bearer\s+)[\w.~+/=-]+|((?:refresh_token|access_token|client_secret|code)=)[^&\s]+|\b[A-HJ-NPR-Z0-9]{17}\b"
 )
@@ -20,11 +23,20 @@ _SECRET_TEXT = re.compile(
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: values under secret names, bearer tokens, token parameters and VINs become ***."""
     for key, value in event.items():
-        if _SECRET_KEY.search(key):
-            event[key] = HIDDEN
-        elif isinstance(value, str):
-            event[key] = _SECRET_TEXT.sub(lambda m: (m.group(1) or m.group(2) or "") + HIDDEN, value)
+        event[key] = _hide(key, value)
     return event
+
+
+def _hide(key: str, value: Any) -> Any:
+    if _SECRET_KEY.search(key):
+        return HIDDEN
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _hide(str(name), item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_hide("", item) for item in value]
+    return _SECRET_TEXT.sub(lambda m: (m.group(1) or m.group(2) or "") + HIDDEN, str(value))
 
 
 def configure(level: str) -> None:

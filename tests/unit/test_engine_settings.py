@@ -1,0 +1,104 @@
+"""Settings are right or the start is refused in one line; secrets are bound to their place; logs show neither."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.sealing import Sealer, Unsealable, new_key
+from agents.settings import BadSettings, load
+from deploy.logs import redact
+
+KEY = new_key()
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({"D2EV_BOOTSTRAPS": "x:1"}, "D2EV_BOOTSTRAPS: no such setting; `d2ev doctor` lists them"),
+        ({"D2EV_": "x"}, "D2EV_: no such setting; `d2ev doctor` lists them"),
+    ],
+)
+def test_an_unknown_setting_is_refused_by_name(environ: Mapping[str, str], line: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load(environ)
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("bootstrap", "nowhere"), ("partitions", "0"), ("partitions", "many"), ("env", "prod")]
+)
+def test_a_bad_value_is_refused_in_one_line_that_names_the_setting_and_not_the_value(name: str, value: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load({}, **{name: value})
+    line = str(refused.value)
+    assert line.startswith(f"D2EV_{name.upper()}: ")
+    assert "\n" not in line
+
+
+def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
+    environ = {"D2EV_BOOTSTRAPS": "x:1", "PATH": "/usr/bin:/bin"}
+    run = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "worker"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert run.stderr == "d2ev: D2EV_BOOTSTRAPS: no such setting; `d2ev doctor` lists them\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"replication": 1}, "D2EV_REPLICATION"),
+        ({"seal_key": None}, "D2EV_SEAL_KEY"),
+        ({"clock": "log"}, "D2EV_CLOCK"),
+    ],
+)
+def test_production_refuses_shortcuts(changes: dict[str, object], setting: str) -> None:
+    good = {"env": "production", "replication": 3, "seal_key": "A" * 43 + "=", "clock": "system"}
+    with pytest.raises(BadSettings, match=f"^{setting}: production"):
+        load({}, **{**good, **changes})
+
+
+@given(st.binary(max_size=200), st.text(max_size=30))
+def test_sealed_bytes_open_under_their_own_context_only(plain: bytes, context: str) -> None:
+    sealed = Sealer(KEY).seal(plain, context)
+    assert Sealer(KEY).open(sealed, context) == plain
+    with pytest.raises(Unsealable):
+        Sealer(KEY).open(sealed, context + "x")
+    with pytest.raises(Unsealable):
+        Sealer(new_key()).open(sealed, context)
+
+
+@given(st.text(max_size=60))
+def test_what_was_never_sealed_does_not_open_and_is_not_quoted(text: str) -> None:
+    with pytest.raises(Unsealable) as refused:
+        Sealer(KEY).open(text, "grant|acct")
+    assert str(refused.value) == "cannot open what was sealed for grant"
+
+
+@pytest.mark.parametrize(
+    ("event", "secret"),
+    [
+        ({"refresh_token": "rt-123"}, "rt-123"),
+        ({"authorization": "Bearer abc.def"}, "abc.def"),
+        ({"event": "GET /x?code=4711&state=1"}, "4711"),
+        ({"event": "sent Authorization: Bearer abc.def-1"}, "abc.def-1"),
+        ({"exception": "KeyError: 'refresh_token=rt-123'"}, "rt-123"),
+        ({"event": "car WVWZZZ1KZAW123456 sleeps"}, "WVWZZZ1KZAW123456"),
+        ({"lat": 52.52, "lon": 13.4}, "52.5"),
+        ({"details": {"refresh_token": "rt-123"}}, "rt-123"),
+        ({"details": ["Bearer abc.def"]}, "abc.def"),
+        ({"error": ValueError("refresh_token=rt-123")}, "rt-123"),
+    ],
+)
+def test_logs_hide_secrets_wherever_they_stand(event: dict[str, object], secret: str) -> None:
+    assert secret not in json.dumps(redact(None, "info", event), default=str)
+
+
+def test_logs_keep_what_is_no_secret() -> None:
+    event = {"event": "record refused", "stage": "planning", "offset": 17, "latency_seconds": 0.5}
+    assert redact(None, "info", dict(event)) == event
