@@ -52,10 +52,11 @@ def _plan(plan: Schedule) -> Iterator[str]:
     yield _line("plan", f"revision {plan.revision}, {plan.reason.value}: {plan.sentence}")
     for block in plan.blocks:
         yield _line("", f"{_at(block.start)} to {_at(block.end)}, {block.energy_kwh:.2f} kWh")
-    yield _line(
-        "", f"{plan.energy_kwh:.2f} kWh, {plan.cost:.2f} {plan.currency}, {plan.carbon_g / 1000:.2f} kg CO2; "
-        f"ready {_at(plan.ready_at)}, wanted by {_at(plan.ready_by)}",
-    )  # fmt: skip
+    if plan.blocks:
+        yield _line(
+            "", f"{plan.energy_kwh:.2f} kWh, {plan.cost:.2f} {plan.currency}, {plan.carbon_g / 1000:.2f} kg CO2; "
+            f"ready {_at(plan.ready_at)}, wanted by {_at(plan.ready_by)}",
+        )  # fmt: skip
     made = plan.inputs
     soc = "unknown" if made.soc_pct is None else f"{made.soc_pct:g} % of {_at(made.soc_time)}"
     yield _line(

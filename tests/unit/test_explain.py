@@ -190,6 +190,12 @@ def test_the_text_says_so_when_there_is_nothing_yet() -> None:
     ]
 
 
+def test_a_plan_without_blocks_has_no_totals() -> None:
+    parked = said(SCHEDULE, blocks=(), energy_kwh=0, reason=PlanReason.UNPLUGGED)
+    assert "kWh" not in text(known(entry(SCHEDULE, parked)))
+    assert "16.11 kWh, 1.14 GBP, 1.51 kg CO2" in text(known())
+
+
 def test_the_sealed_grant_is_not_told() -> None:
     sealed = entry(REGISTRATION, said(REGISTRATION, grant_sealed="c2VhbGVk"))
     assert "c2VhbGVk" not in str(as_object(known(sealed))) + text(known(sealed))
