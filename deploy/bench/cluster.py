@@ -23,7 +23,7 @@ class Cluster:
 
         self.bootstrap = bootstrap
         self._partitions = partitions
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         self._made: list[str] = []
 
     def create(self, names: Iterable[str]) -> None:
@@ -31,24 +31,30 @@ class Cluster:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewTopic
 
+        refused = []
         for name, future in self._admin.create_topics([NewTopic(n, self._partitions, 1) for n in names]).items():
             try:
                 future.result(FLUSH_SECONDS)
+                self._made.append(name)
             except KafkaException as error:
-                reason = error.args[0].str()
-                raise Unusable(f"{self.bootstrap}: {name}: {reason}; the bench needs a Kafka of its own") from None
-            self._made.append(name)
+                refused.append(error.args[0].str().rstrip("."))
+        if refused:
+            raise Unusable(f"{self.bootstrap}: {refused[0]}; the bench needs a Kafka without D2EV's topics")
 
-    def drop(self) -> None:
-        """Delete every topic made here."""
-        for future in self._admin.delete_topics(self._made).values() if self._made else ():
+    def drop(self, mark: str) -> None:
+        """Delete every topic made here, and those with `mark` in their name, which a variant made for itself."""
+        theirs = [name for name in self._admin.list_topics(timeout=READ_SECONDS).topics if mark in name]
+        doomed = sorted({*self._made, *theirs})
+        for future in self._admin.delete_topics(doomed).values() if doomed else ():
             future.result(FLUSH_SECONDS)
 
     def feed(self, topic: str, readings: Iterable[Reading]) -> None:
         """Write readings, each into its partition."""
         from confluent_kafka import Producer
 
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 50, "enable.idempotence": True})
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "linger.ms": 50, "enable.idempotence": True, "log_level": 3}
+        )
         for reading in readings:
             while True:
                 try:

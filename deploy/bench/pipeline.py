@@ -53,7 +53,9 @@ class Bench:
         self._events = events
         self._vehicles = vehicles
         self._states = directory / "states.pickle"
-        self._names = (f"bench-{os.getpid()}-{number}" for number in count())
+        #: In the name of every consumer group and changelog of this run.
+        self.mark = f"d2ev-bench-{os.getpid()}-"
+        self._names = (f"{self.mark}{number}" for number in count())
         self._expected: dict[int, str] = {}
 
     def prepare(self, variants: list[Variant]) -> None:
@@ -157,7 +159,7 @@ def run(
                 for variant in variants:
                     measured[variant.name].append(bench.measure(variant))
         finally:
-            cluster.drop()
+            cluster.drop(bench.mark)
     shape = {"events": events, "vehicles": vehicles, "partitions": partitions, "rounds": rounds}
     return {**summary(measured), **shape, "versions": _versions(), "machine": _machine()}
 
