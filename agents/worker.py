@@ -36,6 +36,7 @@ class Worker:
         self.failed = asyncio.Event()
         self._clock = clock
         self._ticker: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         bound: dict[str, Any] = {
             table.name: bind.bind_table(self.app, table, settings.partitions)
             for stage in stages
@@ -46,6 +47,7 @@ class Worker:
         self.runtime.epoch = self._epoch
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
+        self.app.fatal = self.crash
         metrics.watch(self.runtime.in_flight, lambda: len(self.owned()))
         self._settlers: list[Callable[[], Awaitable[None]]] = []
         self._forgetters: list[Callable[[], None]] = []
@@ -84,17 +86,24 @@ class Worker:
     async def start(self) -> None:
         await self.writer.start()
         await self.app.start()
+        self._watch = asyncio.create_task(self._watch_app())
         if self.settings.clock == "system":
             self._ticker = asyncio.create_task(run_ticker(self.writer, self._clock, self.owned))
             self._ticker.add_done_callback(self._ticker_ended)
+
+    async def _watch_app(self) -> None:
+        """A service of Faust's that gives up takes the worker with it: a supervisor starts it anew."""
+        await self.app._crashed.wait()
+        self.crash(self.app.crash_reason or RuntimeError("the stream application ended by itself"))
 
     def _ticker_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.crash(error)
 
     async def stop(self) -> None:
-        if self._ticker is not None:
-            self._ticker.cancel()
+        for task in (self._ticker, self._watch):
+            if task is not None:
+                task.cancel()
         await self.app.stop()
         await self.runtime.finish()
         await self.writer.stop()

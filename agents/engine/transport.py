@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+import structlog
+from aiokafka.errors import KafkaError
 from faust.events import Event
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as stock
@@ -18,10 +20,12 @@ from faust.types import TP, ConsumerMessage, Message
 
 from agents.engine.chunk import Chunk, Progress
 
+LOG = structlog.get_logger("d2ev")
 #: Chunks of one partition that may wait or be worked on before fetching from it pauses.
 MAX_CHUNKS_IN_HAND = 4
 #: Read at once from a partition: large chunks under load write a car's row once for many of its readings.
 FETCH_BYTES = 4 * 1_048_576
+GROUP_LOOK_SECONDS = 0.5
 #: The scheme of broker addresses that selects this driver.
 SCHEME = "d2ev"
 
@@ -34,6 +38,23 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
         consumer._max_partition_fetch_bytes = FETCH_BYTES
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_group())
+
+    async def _watch_group(self) -> None:
+        """Take note of errors of the group: aiokafka coordinates no further until someone does, and Faust never does."""
+        coordinator = self._ensure_consumer()._coordinator
+        while not self.should_stop:
+            await asyncio.sleep(GROUP_LOOK_SECONDS)
+            try:
+                coordinator.check_errors()
+            except KafkaError as error:
+                LOG.warning("group error, joining again", error=type(error).__name__)
+                if coordinator._coordination_task.done():
+                    self.parent_loop.call_soon_threadsafe(self.app.fatal, error)
+                    return
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Keep the membership alive meanwhile: opening many tables may take longer than a session lasts."""
