@@ -19,8 +19,8 @@ KEY = new_key()
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
-        ({"D2EV_BOOTSTRAPS": "x:1"}, "D2EV_BOOTSTRAPS: no such setting; `d2ev doctor` lists them"),
-        ({"D2EV_": "x"}, "D2EV_: no such setting; `d2ev doctor` lists them"),
+        ({"D2EV_BOOTSTRAPS": "x:1"}, "D2EV_BOOTSTRAPS: no such setting; `d2ev doctor --settings` lists them"),
+        ({"D2EV_": "x"}, "D2EV_: no such setting; `d2ev doctor --settings` lists them"),
     ],
 )
 def test_an_unknown_setting_is_refused_by_name(environ: Mapping[str, str], line: str) -> None:
@@ -46,7 +46,7 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
         [sys.executable, "-m", "deploy.cli", "worker"], env=environ, capture_output=True, text=True, check=False
     )
     assert run.returncode == 2
-    assert run.stderr == "d2ev: D2EV_BOOTSTRAPS: no such setting; `d2ev doctor` lists them\n"
+    assert run.stderr == "d2ev: D2EV_BOOTSTRAPS: no such setting; `d2ev doctor --settings` lists them\n"
 
 
 @pytest.mark.parametrize(
