@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test format check test-kafka up down bench lock clean
+.PHONY: help setup setup-dev demo test format check test-kafka up down bench bench-setup lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,14 +47,16 @@ test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none
 	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python -m tests.run_suites --only integration faults
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
-	@$(BIN)/python -m deploy.brokers up $(ARGS)
+	@$(BIN)/d2ev broker up $(ARGS)
 
 down: ## Stop it; its data stay under .kafka/
-	@$(BIN)/python -m deploy.brokers down
+	@$(BIN)/d2ev broker down
 
-bench: setup .venv-bench/.done ## Planner and pipeline benchmarks, with their peers
-	@$(BIN)/d2ev bench planner $(ARGS)
+bench: setup bench-setup ## The path of a reading on real Kafka, as ratios to its peers
 	@$(BIN)/d2ev bench pipeline $(ARGS)
+
+bench-setup: .venv-bench/.done ## Install the benchmark's peer into .venv-bench
+	@:
 
 lock: ## Resolve the newest allowed versions into requirements/*.txt (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 2; }
@@ -63,7 +65,7 @@ lock: ## Resolve the newest allowed versions into requirements/*.txt (needs uv)
 	$(LOCK) requirements/bench.in --upgrade -o requirements/bench.txt
 
 clean: ## Remove everything that can be made again (asks a running local Kafka to stop first)
-	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/python -m deploy.brokers down; fi
+	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/d2ev broker down; fi
 	rm -rf .venv .venv-bench .kafka .d2ev *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

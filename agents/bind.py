@@ -11,6 +11,7 @@ from agents.engine import transport
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
 from agents.settings import Settings
+from streams.topics import TICK
 from tables.table import Table
 
 MAX_RECORDS_PER_FETCH = 4000
@@ -61,9 +62,13 @@ def bind_table(app: Any, table: Table[Any], partitions: int) -> Any:
 
 
 def bind_stages(app: Any, stages: Iterable[Stage], runtime: Runtime) -> None:
-    """One Faust agent per stage, one at a time: Faust may commit past unfinished events at higher concurrency."""
+    """One Faust agent per stage, one at a time: Faust may commit past unfinished events at higher concurrency.
+
+    Every stage also gets the ticks: a heartbeat that waits behind all it has to do.
+    """
     for stage in stages:
-        channel = app.topic(*(topic.name for topic in stage.reads), key_type=bytes, value_type=bytes)
+        names = dict.fromkeys([*(topic.name for topic in stage.reads), TICK.name])
+        channel = app.topic(*names, key_type=bytes, value_type=bytes)
         app.agent(channel, name=stage.name, concurrency=1)(_body(stage, runtime))
 
 

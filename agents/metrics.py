@@ -20,6 +20,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._counts: dict[str, Counter[str]] = {}
+        self._beats: dict[str, dict[int, datetime]] = {}
         r = self.registry
         self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
         self.build.labels(_version()).set(1)
@@ -70,10 +71,19 @@ class Metrics:
         """The ledger of every stage."""
         return {stage: dict(counts) for stage, counts in sorted(self._counts.items())}
 
-    def stage_seen(self, stage: str, clock: datetime) -> None:
+    def stage_seen(self, stage: str) -> None:
         """A stage finished a chunk."""
         self.stage_last.labels(stage).set_to_current_time()
-        self.heartbeat.labels(stage).set(clock.timestamp())
+
+    def heartbeat_seen(self, stage: str, partition: int, at: datetime) -> None:
+        """A tick went through a stage. The stage is as late as its latest partition."""
+        beats = self._beats.setdefault(stage, {})
+        beats[partition] = at
+        self.heartbeat.labels(stage).set(min(beats.values()).timestamp())
+
+    def partitions_gone(self) -> None:
+        """The assignment ended: partitions of others no longer hold a heartbeat back."""
+        self._beats.clear()
 
     def log_refusal(self, stage: str, topic: str, offset: int, error: Exception) -> None:
         """A stage could not take a record; the record's content stays out of the log."""

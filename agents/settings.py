@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     health_port: int = Field(8099, ge=0, le=65535, description="health and metrics; 0 picks a free port")
     clock: Literal["system", "log"] = Field("system", description="log: time moves only with ticks from outside")
     fetch_wait_ms: int = Field(200, ge=1, le=5000, description="how long an idle broker holds a fetch open")
-    commit_interval_seconds: float = Field(1.0, gt=0, le=60)
+    commit_interval_seconds: float = Field(1.0, gt=0, le=60, description="how often offsets are committed")
     session_timeout_seconds: float = Field(10.0, ge=2, le=300, description="a silent worker loses its partitions")
     standby_replicas: int = Field(0, ge=0, le=3, description="warm copies of every table on other workers")
     seal_key: SecretStr | None = Field(None, description="base64 of 32 random bytes; required in production")
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @field_validator("bootstrap")
     @classmethod
@@ -72,7 +72,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(names):
         if name.upper().startswith(PREFIX) and name.upper() not in known and not name.startswith(FOREIGN):
-            raise BadSettings(f"{name}: no such setting; `d2ev doctor` lists them")
+            raise BadSettings(f"{name}: no such setting; `d2ev doctor --settings` lists them")
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import time_ns
 from typing import Any
 
 import structlog
+from faust.exceptions import ConsistencyError
 
 from agents import bind
 from agents.clock import Clock, LogClock, run_ticker
 from agents.engine.log import LogWriter
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
+from agents.engine.store import StoreDamaged
 from agents.engine.transport import frontiers
 from agents.metrics import Metrics
 from agents.sealing import Sealer
@@ -80,6 +83,7 @@ class Worker:
         for settle in self._settlers:
             await settle()
         await self.runtime.finish()
+        self.metrics.partitions_gone()
         for forget in self._forgetters:
             forget()
 
@@ -109,6 +113,14 @@ class Worker:
         await self.writer.stop()
         for close in self._closers:
             await close()
+        if self.failure is not None and unusable_store(self.failure):
+            self._quarantine()
+
+    def _quarantine(self) -> None:
+        """Put the stores aside: they can be looked at, and the next start restores all tables from the changelogs."""
+        aside = self.settings.data_dir.with_name(f"{self.settings.data_dir.name}.quarantine-{time_ns()}")
+        self.settings.data_dir.rename(aside)
+        LOG.error("stores put aside; the next start restores them", directory=str(aside))
 
     def owned(self) -> list[int]:
         """The partitions this worker owns and serves now."""
@@ -140,3 +152,8 @@ class Worker:
             "next_due": {stage: at.isoformat() for stage, at in self.runtime.next_due().items()},
             "ledger": self.metrics.ledger(),
         }
+
+
+def unusable_store(error: BaseException) -> bool:
+    """Is it the store that failed: damaged, or ahead of its changelog?"""
+    return isinstance(error, ConsistencyError | StoreDamaged) or "Corruption" in str(error)

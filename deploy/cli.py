@@ -7,15 +7,16 @@ import sys
 import typer
 
 from agents.settings import BadSettings
+from deploy.bench.pipeline import VariantFailed
 from deploy.brokers.errors import BrokerError
-from deploy.commands import asyncapi, broker, demo, docs, doctor, explain, processes, tail, topics
+from deploy.commands import asyncapi, bench, broker, demo, docs, doctor, explain, processes, tail, topics
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.topics import TopicsDiffer
 
 #: What a user can mend; everything else is a defect and keeps its traceback.
 BAD_INPUT = (BadSettings, ValueError)
-TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet)
+TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet, VariantFailed)
 
 
 def app() -> typer.Typer:
@@ -32,6 +33,7 @@ def app() -> typer.Typer:
     cli.command("simulator")(processes.simulator)
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
+    cli.add_typer(bench.app(), name="bench")
     cli.command("asyncapi")(asyncapi.asyncapi)
     cli.command("tail")(tail.tail)
     cli.command("explain")(explain.explain)

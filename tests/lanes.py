@@ -11,8 +11,9 @@ from typing import Any
 from rocksdict import Options, Rdict
 
 from agents.engine.chunk import Chunk
+from agents.engine.lane import StageLane
 from agents.engine.log import NotDurable, Outgoing
-from agents.engine.runtime import Runtime, StageLane
+from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
 from agents.metrics import Metrics
 from agents.sealing import Sealer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -16,6 +16,8 @@ from tables.table import Table
 
 V = TypeVar("V")
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
+#: No honest event is this far ahead of the clock.
+FAR = timedelta(days=1)
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -128,6 +130,15 @@ class Memory:
     due: Due = field(default_factory=Due)
     scratch: dict[str, Any] = field(default_factory=dict)
 
+    def seen(self, at: datetime) -> None:
+        """An event that says when it happened. One that claims to be from the far future moves nothing."""
+        if self.clock < at and (self.clock == DAWN or at - self.clock < FAR):
+            self.clock = at
+
+    def tick(self, at: datetime) -> None:
+        """Ticks are the authority: they also bring back a clock that an event had led astray."""
+        self.clock = at if self.clock - at > FAR else max(self.clock, at)
+
 
 class Rows(Protocol):
     """Read access to a partition's share of the tables; writes go through Work.put."""
@@ -189,7 +200,7 @@ class Work:
         current = self._current
         if current is not None and current.offset != self._at:
             self._at = current.offset
-            self.memory.clock = max(self.memory.clock, self._event_time(current.raw))
+            self.memory.seen(self._event_time(current.raw))
         return self.memory.clock
 
     @property

@@ -44,7 +44,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         self._watch = asyncio.get_running_loop().create_task(self._watch_group())
 
     async def _watch_group(self) -> None:
-        """Take note of errors of the group: aiokafka coordinates no further until someone does, and Faust never does."""
+        """Take note of group errors: aiokafka coordinates no further until someone does, and Faust never does."""
         coordinator = self._ensure_consumer()._coordinator
         while not self.should_stop:
             await asyncio.sleep(GROUP_LOOK_SECONDS)

@@ -12,7 +12,9 @@ from msgspec import Struct
 from agents.engine.chunk import Chunk
 from agents.engine.log import Outgoing
 from agents.engine.stage import Effects, Record
+from agents.sealing import Sealer
 from streams import serde
+from streams.contracts.dead_letter import DeadLetter
 from streams.topics import BY_NAME, DEAD_LETTER
 
 
@@ -103,3 +105,18 @@ class Outbox:
 
 def _hashed(value: bytes) -> bytes:
     return blake2b(value, digest_size=12).hexdigest().encode()
+
+
+def letter(raw: Any, stage: str, cause: str, sealer: Sealer) -> DeadLetter:
+    """The dead letter of a record: where it was, why it was refused, and its original bytes, sealed."""
+    context = f"{raw.topic}|{raw.partition}|{raw.offset}"
+    return DeadLetter(
+        stage=stage,
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        cause=cause,
+        sealed_key=None if raw.key is None else sealer.seal(raw.key, context),
+        sealed_value=None if raw.value is None else sealer.seal(raw.value, context),
+        at=event_time(raw),
+    )

@@ -58,7 +58,7 @@ async def _serve(settings: object) -> int:
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8200,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8770,
     vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 20,
     seed: Annotated[int, typer.Option(help="Same seed, same cars.")] = 1,
 ) -> None:

@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from aiokafka.partitioner import murmur2
-
 from agents.accounts import seal_context
 from agents.engine.log import Outgoing
 from agents.sealing import Sealer
 from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window, carbon, prices
 from deploy.demo.world import preference
+from deploy.reading import home_partition
 from oem_connectors.simulator.cloud.world import World
 from streams import serde
-from streams.contracts.base import Contract, account_of
+from streams.contracts.base import Contract
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.topics import CARBON, PREFERENCE, PRICE, REGISTRATION, Topic
-
-
-def partition_of(account: str, partitions: int) -> int:
-    """Where an account's cars live: Kafka's own hash of the account part of the key."""
-    return int((murmur2(account.encode()) & 0x7FFFFFFF) % partitions)
 
 
 def record(topic: Topic, key: str, message: Contract, at: datetime, partitions: int) -> Outgoing:
     """A record of an outside producer, in the partition of its account, tariff or region."""
     shared = serde.headers(topic.name, "demo", at)
     ce_id = f"{key}-{at.timestamp():.0f}".encode()
-    where = partition_of(account_of(key), partitions)
+    where = home_partition(key, partitions)
     return Outgoing(topic.name, where, key.encode(), serde.encode(message), (*shared, ("ce_id", ce_id)))
 
 

@@ -123,9 +123,7 @@ def test_the_timer_starts_at_half_past_midnight_at_home(
 
 
 def test_the_timer_follows_summer_time() -> None:
-    span = Span(
-        datetime(2023, 3, 26, 18, tzinfo=UTC), datetime(2023, 3, 27, 6, tzinfo=UTC), 4.0, "Europe/London"
-    )
+    span = Span(datetime(2023, 3, 26, 18, tzinfo=UTC), datetime(2023, 3, 27, 6, tzinfo=UTC), 4.0, "Europe/London")
     assert timer(4.0, span)[0][0] == datetime(2023, 3, 26, 23, 30, tzinfo=UTC)
 
 
@@ -208,9 +206,7 @@ def metered(draw: st.DrawFn) -> tuple[MeteredStay, Settlement]:
     times = [EVENING + timedelta(minutes=minute) for minute in edges]
     power_kw = draw(st.sampled_from([3.7, 7.4, 11.0]))
     share = draw(st.floats(0.1, 1.05))
-    charges = [
-        (a, b, power_kw * share * ((b - a) / timedelta(hours=1))) for a, b in list(pairwise(times))[1:-1:2]
-    ]
+    charges = [(a, b, power_kw * share * ((b - a) / timedelta(hours=1))) for a, b in list(pairwise(times))[1:-1:2]]
     car = stay(
         *charges,
         plug_in=times[0],

@@ -106,9 +106,7 @@ def test_another_handle_finds_the_running_broker_and_stops_it(tmp_path: Path) ->
 
 
 def test_a_process_that_ignores_a_polite_end_is_killed(tmp_path: Path) -> None:
-    deaf = (
-        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('!', flush=True); signal.pause()"
-    )
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('!', flush=True); signal.pause()"
     log = tmp_path / "log"
     os.mkfifo(log)
     reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)

@@ -71,7 +71,7 @@ OLD = schedule((7, 10), session_id="old")
 
 
 def preference(mode: str, hours: float = -50) -> Preference:
-    return Preference(car=CAR, mode=mode, updated_at=at(hours))  # type: ignore[arg-type]
+    return Preference(car=CAR, mode=mode, updated_at=at(hours))
 
 
 def control(*messages: Any) -> ControlState:

@@ -16,7 +16,7 @@ from streams.domain.status import StatusState, status
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 
 PRICE = forecast(TWO_RATES)
-CHARGING = {"charge": Charge.CHARGING}
+CHARGING: dict[str, Any] = {"charge": Charge.CHARGING}
 
 
 def plan_of(now: float = 0, **wishes: Any) -> Schedule:

@@ -1,0 +1,31 @@
+"""`d2ev bench`: ratios measured side by side in one run; machines differ, ratios hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def app() -> typer.Typer:
+    """pipeline."""
+    group = typer.Typer(no_args_is_help=True, help="Benchmarks, as ratios to peers in the same run.")
+    group.callback()(lambda: None)
+    group.command("pipeline")(pipeline)
+    return group
+
+
+def pipeline(
+    events: Annotated[int, typer.Option(help="Telemetry records per round.", min=1000)] = 200_000,
+    vehicles: Annotated[int, typer.Option(help="Cars they come from.", min=1)] = 10_000,
+    partitions: Annotated[int, typer.Option(help="Partitions.", min=1)] = 6,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds; medians count.", min=1)] = 3,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="A Kafka of the bench's own; by default one is started.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Telemetry to vehicle state on real Kafka, beside a bare client, idiomatic Faust and Quix Streams."""
+    from deploy.bench.pipeline import pipeline as run
+
+    run(events, vehicles, partitions, rounds, bootstrap, as_json)
