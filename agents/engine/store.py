@@ -15,6 +15,10 @@ MAX_DECODED = 200_000
 _MISSING = object()
 
 
+class StoreDamaged(RuntimeError):
+    """A store does not give what was put into it. The changelog does: the store must be made anew from there."""
+
+
 class PartitionRows:
     """All tables of one stage in one partition. `bound` are the Faust tables by name."""
 
@@ -26,13 +30,19 @@ class PartitionRows:
         self._decoded: dict[tuple[str, str], Any] = {}
 
     def get(self, table: Table[V], key: str) -> V | None:
-        """The row of `key`, or None. A row that cannot be decoded raises: state is never guessed."""
+        """The row of `key`, or None. Raises StoreDamaged: state is never guessed."""
         row: Any = self._decoded.get((table.name, key), _MISSING)
         if row is _MISSING:
-            raw = self._db(table.name).get(key.encode())
-            row = None if raw is None else table.decode(raw)
+            row = self._read(table, key)
             self._remember({(table.name, key): row})
         return row  # type: ignore[no-any-return]
+
+    def _read(self, table: Table[V], key: str) -> V | None:
+        try:
+            raw = self._db(table.name).get(key.encode())
+            return None if raw is None else table.decode(raw)
+        except Exception as error:
+            raise StoreDamaged(f"{table.name}[{self._partition}]: {type(error).__name__}") from error
 
     def items(self, table: Table[V]) -> Iterator[tuple[str, V]]:
         """All rows, in key order."""
