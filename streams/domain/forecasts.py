@@ -26,9 +26,7 @@ def merge(known: Forecast | None, new: Forecast) -> Forecast:
     horizon = max(newer.slots[-1].end, older.slots[-1].end) - KEPT - timedelta(days=4)
     kept = [slot for slot in _outside(older.slots, newer.slots) if slot.end > horizon]
     slots = tuple(sorted((*kept, *newer.slots), key=lambda slot: slot.start))
-    return newer.model_copy(
-        update={"slots": slots, "known_until": max(newer.known_until, older.known_until)}
-    )
+    return newer.model_copy(update={"slots": slots, "known_until": max(newer.known_until, older.known_until)})
 
 
 def _outside(older: tuple[Slot, ...], newer: tuple[Slot, ...]) -> list[Slot]:

@@ -24,8 +24,7 @@ async def _produce(bootstrap: str, records: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         headers = [("ce_type", b"plug")]
         sent = [
-            await producer.send("cars", f"v{n}".encode(), key=f"k{n}".encode(), headers=headers)
-            for n in range(records)
+            await producer.send("cars", f"v{n}".encode(), key=f"k{n}".encode(), headers=headers) for n in range(records)
         ]
         await asyncio.gather(*sent)
 
@@ -51,9 +50,7 @@ async def _consume(bootstrap: str, records: int, *, group: str) -> list[tuple[by
 async def test_records_come_back_with_key_and_headers(broker: EmbeddedBroker) -> None:
     await _produce(broker.bootstrap, 50)
     got = await _consume(broker.bootstrap, 50, group="readers")
-    assert sorted(got) == sorted(
-        (f"k{n}".encode(), f"v{n}".encode(), (("ce_type", b"plug"),)) for n in range(50)
-    )
+    assert sorted(got) == sorted((f"k{n}".encode(), f"v{n}".encode(), (("ce_type", b"plug"),)) for n in range(50))
 
 
 async def test_a_group_goes_on_where_it_committed(broker: EmbeddedBroker) -> None:
