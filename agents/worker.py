@@ -108,8 +108,12 @@ class Worker:
         for task in (self._ticker, self._watch):
             if task is not None:
                 task.cancel()
-        await self.app.stop()
-        await self.runtime.finish()
+        try:
+            await self.app.stop()
+            await self.runtime.finish()
+        except Exception as error:
+            # What has crashed may be unable to stop; nothing of it was committed.
+            self.crash(error)
         await self.writer.stop()
         for close in self._closers:
             await close()
@@ -156,4 +160,6 @@ class Worker:
 
 def unusable_store(error: BaseException) -> bool:
     """Is it the store that failed: damaged, or ahead of its changelog?"""
-    return isinstance(error, ConsistencyError | StoreDamaged) or "Corruption" in str(error)
+    text = str(error)
+    broken = "Corruption" in text or ("IO error: No such file" in text and ".db/" in text)
+    return broken or isinstance(error, ConsistencyError | StoreDamaged)

@@ -30,9 +30,7 @@ async def _create(bootstrap: str, partitions: int) -> str:
 
 
 async def _write(bootstrap: str, topic: str, values: list[bytes]) -> None:
-    async with AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", max_request_size=4_000_000
-    ) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=4_000_000) as producer:
         for value in values:
             await producer.send_and_wait(topic, value, key=b"car", headers=[("ce_id", b"1")])
 
@@ -65,9 +63,7 @@ def _oldest_supported(bootstrap: str, api: int) -> int:
         body = answer.read(size)
     _correlation, error, count = struct.unpack_from(">ihi", body)
     assert error == 0
-    ranges: dict[int, int] = {
-        key: low for key, low, _ in struct.iter_unpack(">hhh", body[10 : 10 + 6 * count])
-    }
+    ranges: dict[int, int] = {key: low for key, low, _ in struct.iter_unpack(">hhh", body[10 : 10 + 6 * count])}
     return ranges[api]
 
 

@@ -2,32 +2,24 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from agents.engine.log import LogWriter, Outgoing
 from agents.sealing import Sealer
-from agents.settings import Settings, load
-from deploy import topics
-from deploy.demo.quiet import Quiet
-from deploy.demo.workers import Workers
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.telemetry import Charge, Plug, Telemetry
-from streams.topics import DEAD_LETTER, REGISTRATION, TELEMETRY, TOPICS, VEHICLE
+from streams.topics import DEAD_LETTER, REGISTRATION, TELEMETRY, VEHICLE
 from tables import POLLS
+from tests.integration.pipeline import PARTITION, PARTITIONS, Pipeline, pipeline
 from tests.integration.stores import logged
 from tests.kafka_chain import Kafka
 from tests.night import PLUGGED, registration
 
 pytestmark = pytest.mark.timeout(180)
-PARTITION, PARTITIONS = 1, 2
 
 
 def telemetry(number: int) -> dict[str, Any]:
@@ -57,51 +49,11 @@ def poisons(good: dict[str, Any], number_field: str, enum_field: str) -> dict[st
     }
 
 
-@dataclass
-class Rig:
-    """A worker of the whole pipeline at rest, and a way to write to it."""
-
-    settings: Settings
-    writer: LogWriter
-    quiet: Quiet
-
-    async def write(self, topic: str, pairs: list[tuple[bytes | None, bytes]]) -> None:
-        """Write to one partition and wait until all of it is dealt with."""
-        await self.writer.write([Outgoing(topic, PARTITION, key, value) for key, value in pairs])
-        await self.quiet.wait(60)
-
-    async def read(self, topic: str) -> list[Any]:
-        async with AIOKafkaConsumer(bootstrap_servers=self.settings.bootstrap, auto_offset_reset="earliest") as log:
-            place = TopicPartition(topic, PARTITION)
-            log.assign([place])
-            end = (await log.end_offsets([place]))[place]
-            records: list[Any] = []
-            while await log.position(place) < end:
-                records += (await log.getmany(timeout_ms=200)).get(place, [])
-        return records
-
-
 @pytest.fixture
-async def rig(empty_kafka: Kafka, tmp_path: Path) -> AsyncIterator[Rig]:
-    async with AsyncExitStack() as stack:
-        settings = load({}, bootstrap=empty_kafka.bootstrap, partitions=PARTITIONS, clock="log")
-        topics.apply(settings)
-        _take_large_records(settings.bootstrap)
-        environment = {
-            "D2EV_BOOTSTRAP": settings.bootstrap, "D2EV_PARTITIONS": str(PARTITIONS), "D2EV_CLOCK": "log",
-            "D2EV_FETCH_WAIT_MS": "20",
-        }  # fmt: skip
-        workers = Workers(tmp_path, environment)
-        stack.push_async_callback(workers.close)
-        await workers.start("one")
-        writer = LogWriter(settings.bootstrap)
-        await writer.start()
-        stack.push_async_callback(writer.stop)
-        read = [t.name for t in TOPICS if t.name in {TELEMETRY.name, REGISTRATION.name, VEHICLE.name}]
-        quiet = Quiet(workers, settings.bootstrap, read, PARTITIONS)
-        await quiet.start()
-        stack.push_async_callback(quiet.stop)
-        yield Rig(settings, writer, quiet)
+async def rig(empty_kafka: Kafka, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    async with pipeline(empty_kafka, tmp_path) as running:
+        _take_large_records(running.settings.bootstrap)
+        yield running
 
 
 def _take_large_records(bootstrap: str) -> None:
@@ -116,7 +68,7 @@ def _take_large_records(bootstrap: str) -> None:
         changed.result(10)
 
 
-async def assert_letters_hold(rig: Rig, topic: str, bad: dict[str, tuple[bytes | None, bytes]]) -> None:
+async def assert_letters_hold(rig: Pipeline, topic: str, bad: dict[str, tuple[bytes | None, bytes]]) -> None:
     """One letter per poison, in order, from which exactly the original bytes can be had."""
     letters = [DeadLetter.model_validate_json(record.value) for record in await rig.read(DEAD_LETTER.name)]
     sealer = Sealer(rig.settings.seal_key_bytes())
@@ -139,7 +91,7 @@ def between(good: list[bytes], bad: dict[str, tuple[bytes | None, bytes]]) -> li
     return pairs
 
 
-async def test_poison_telemetry_stops_only_itself(rig: Rig) -> None:
+async def test_poison_telemetry_stops_only_itself(rig: Pipeline) -> None:
     bad = poisons(telemetry(9), "soc_pct", "plug")
     good = [json.dumps(telemetry(n)).encode() for n in range(len(bad) + 1)]
     await rig.write(TELEMETRY.name, between(good, bad))
@@ -150,7 +102,7 @@ async def test_poison_telemetry_stops_only_itself(rig: Rig) -> None:
     }
 
 
-async def test_poison_registrations_stop_only_themselves(rig: Rig) -> None:
+async def test_poison_registrations_stop_only_themselves(rig: Pipeline) -> None:
     bad = poisons(enrolment(9), "usable_kwh", "consent")
     del bad["null key"]  # the broker itself refuses it on a compacted topic
     good = [json.dumps(enrolment(n)).encode() for n in range(len(bad) + 1)]
