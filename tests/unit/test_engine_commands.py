@@ -46,7 +46,7 @@ class Desk:
         self.rig = Rig(commands.stage(lambda: cars, self.clock, Metrics()), directory)
 
     async def rest(self) -> None:
-        while self.rig.lane.jobs._tasks or not self.rig.lane.restored:
+        while self.rig.lane.jobs._tasks or not self.rig.lane.restored:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     async def take_over(self) -> None:
