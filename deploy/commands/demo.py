@@ -48,7 +48,7 @@ def demo(
         bootstrap=bootstrap,
         step=timedelta(minutes=step_minutes),
         run_dir=run_dir,
-        partitions=3 if workers == 1 else 2 * workers,
+        partitions=2 * workers,
     )
     use_uvloop()
     asyncio.run(_quietly(options) if as_json else _shown(options, port, once))

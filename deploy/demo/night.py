@@ -55,7 +55,7 @@ class Options:
     workers: int = 1
     seed: int = 1
     bootstrap: str | None = None
-    partitions: int = 3
+    partitions: int = 2
     step: timedelta = timedelta(minutes=5)
     run_dir: Path = Path(".d2ev/demo")
 

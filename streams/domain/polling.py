@@ -21,8 +21,8 @@ class PollPolicy:
 
     away: timedelta = timedelta(minutes=30)
     home_idle: timedelta = timedelta(minutes=10)
-    plugged_waiting: timedelta = timedelta(minutes=15)
-    charging: timedelta = timedelta(minutes=10)
+    plugged_waiting: timedelta = timedelta(minutes=30)
+    charging: timedelta = timedelta(minutes=15)
     #: After a change at the plug, for `burst`: a fresh state of charge is worth most just then.
     after_change: timedelta = timedelta(minutes=1)
     burst: timedelta = timedelta(minutes=10)

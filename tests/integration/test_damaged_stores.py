@@ -42,3 +42,5 @@ async def test_it_heals_without_a_human(empty_kafka: Kafka, tmp_path: Path, dama
         await running.workers.start("one")
         await running.quiet.wait(60)
         assert digest(stored(tmp_path / "one")) == before
+        for line in (tmp_path / "one.log").read_text().splitlines():
+            assert json.loads(line)["event"], "also a crash is one JSON line each"
