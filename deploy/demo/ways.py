@@ -5,20 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from streams.contracts.forecast import Slot
 from streams.domain.planner import CostSlot
-from streams.domain.ready import local_instant
-from streams.domain.settle import Profile, oracle, price_of, unmanaged
+from streams.domain.settle import Profile, oracle, price_of, timer, unmanaged
 
 #: The ways, beside one another.
 WAYS = ("managed", "unmanaged", "timer", "oracle")
-
-_TIMER_AT, _TIMER_UNTIL = time(0, 30), time(6)
 
 
 class Totals(NamedTuple):
@@ -72,26 +68,5 @@ def four_ways(metered: Profile, span: Span, carbon_price_per_tonne: float, settl
     slots = settlement.within(span.start, span.end)
     best = oracle(energy_kwh, span.power_kw, span.start, span.end, slots, carbon_price_per_tonne)
     at_once = unmanaged(energy_kwh, span.power_kw, span.start, span.end)
-    profiles = (metered, at_once, timer(energy_kwh, span), best)
+    profiles = (metered, at_once, timer(energy_kwh, span.power_kw, span.start, span.end, span.zone), best)
     return {way: Totals(*price_of(profile, slots)) for way, profile in zip(WAYS, profiles, strict=True)}
-
-
-def timer(energy_kwh: float, span: Span) -> Profile:
-    """From 00:30 at home at full power; at once when plugged in between 00:30 and 06:00.
-
-    A timer does not know the departure: what does not fit after it is charged from plug-in, as a driver who
-    sees that would have it. So the energy is always delivered in full.
-    """
-    start = _timer_start(span.start, ZoneInfo(span.zone))
-    room_kwh = max(0.0, (span.end - start) / timedelta(hours=1) * span.power_kw)
-    later_kwh = min(energy_kwh, room_kwh)
-    before = unmanaged(energy_kwh - later_kwh, span.power_kw, span.start, span.end)
-    return before + unmanaged(later_kwh, span.power_kw, start, span.end)
-
-
-def _timer_start(plug_in: datetime, zone: ZoneInfo) -> datetime:
-    local = plug_in.astimezone(zone)
-    if _TIMER_AT <= local.time() < _TIMER_UNTIL:
-        return plug_in
-    day = local.date() if local.time() < _TIMER_AT else local.date() + timedelta(days=1)
-    return local_instant(day, _TIMER_AT, zone)

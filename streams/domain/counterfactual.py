@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from streams.domain.planner import CostSlot, PlanRequest, Profile, plan
 from streams.domain.ready import next_local
@@ -17,12 +18,27 @@ def unmanaged(energy_kwh: float, power_kw: float, start: datetime, end: datetime
 
 
 def timer(
-    energy_kwh: float, power_kw: float, start: datetime, end: datetime, zone: str, at: time = time(0, 30)
+    energy_kwh: float,
+    power_kw: float,
+    start: datetime,
+    end: datetime,
+    zone: str,
+    at: time = time(0, 30),
+    until: time = time(6),
 ) -> Profile:
-    """Everything from the first local `at` in [start, end); earlier only if it would not fit before `end`."""
-    begin = next_local(at, zone, start - timedelta(microseconds=1))
-    latest = end - timedelta(hours=energy_kwh / power_kw)
-    return unmanaged(energy_kwh, power_kw, max(start, min(begin, latest)), end)
+    """From the local time `at` on; at once when plugged in between `at` and `until`.
+
+    A timer does not know the departure: what does not fit after it is charged from plug-in, as a driver who sees
+    that would have it. So the energy is always delivered in full.
+    """
+    if energy_kwh >= power_kw * ((end - start) / timedelta(hours=1)):
+        return unmanaged(energy_kwh, power_kw, start, end)
+    local = start.astimezone(ZoneInfo(zone)).time()
+    begin = start if at <= local < until else next_local(at, zone, start - timedelta(microseconds=1))
+    room_kwh = max(0.0, (end - begin) / timedelta(hours=1) * power_kw)
+    later_kwh = min(energy_kwh, room_kwh)
+    before = unmanaged(energy_kwh - later_kwh, power_kw, start, end)
+    return before + unmanaged(later_kwh, power_kw, begin, end)
 
 
 def oracle(

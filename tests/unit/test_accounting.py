@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.demo.accounts import MeteredStay, blocks, leaked_kwh, promise, settle_fleet
-from deploy.demo.ways import Settlement, Span, Totals, four_ways, timer
+from deploy.demo.ways import Settlement, Span, Totals, four_ways
 from streams.contracts.forecast import Slot
 from streams.contracts.session import Promise
-from streams.domain.settle import oracle, unmanaged
+from streams.domain.settle import oracle, timer, unmanaged
 
 EVENING = datetime(2023, 1, 10, 18, tzinfo=UTC)
 Drawn = tuple[datetime, datetime, float]
@@ -117,14 +117,14 @@ def test_the_oracle_weighs_carbon_by_its_price() -> None:
 def test_the_timer_starts_at_half_past_midnight_at_home(
     plug_in: datetime, plug_out: datetime, energy_kwh: float, expected: list[tuple[datetime, datetime]]
 ) -> None:
-    charges = timer(energy_kwh, Span(plug_in, plug_out, 4.0, "Europe/London"))
+    charges = timer(energy_kwh, 4.0, plug_in, plug_out, "Europe/London")
     assert [(start, end) for start, end, _ in charges] == expected
     assert sum(kwh for _, _, kwh in charges) == energy_kwh
 
 
 def test_the_timer_follows_summer_time() -> None:
     span = Span(datetime(2023, 3, 26, 18, tzinfo=UTC), datetime(2023, 3, 27, 6, tzinfo=UTC), 4.0, "Europe/London")
-    assert timer(4.0, span)[0][0] == datetime(2023, 3, 26, 23, 30, tzinfo=UTC)
+    assert timer(4.0, span.power_kw, span.start, span.end, span.zone)[0][0] == datetime(2023, 3, 26, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_every_way_delivers_the_same_energy_inside_the_stay_within_the_power(
     slots = settlement.within(span.start, span.end)
     for charges in (
         unmanaged(car.energy_kwh, span.power_kw, span.start, span.end),
-        timer(car.energy_kwh, span),
+        timer(car.energy_kwh, span.power_kw, span.start, span.end, span.zone),
         oracle(car.energy_kwh, span.power_kw, span.start, span.end, slots, car.carbon_price_per_tonne),
     ):
         assert sum(kwh for _, _, kwh in charges) == pytest.approx(car.energy_kwh, abs=1e-6)

@@ -165,14 +165,20 @@ def test_a_promise_is_judged_by_its_own_ready_by_not_by_the_next_days() -> None:
     ("start", "end", "expected"),
     [
         pytest.param(0, 780, (390, 490), id="first half past midnight"),
-        pytest.param(400, 2000, (1830, 1930), id="tomorrow, when it is later already"),
-        pytest.param(0, 420, (320, 420), id="earlier, when the car leaves early"),
+        pytest.param(400, 2000, (400, 500), id="at once, when it is past that already"),
+        pytest.param(900, 2000, (1830, 1930), id="tomorrow, when it is day"),
         pytest.param(0, 60, (0, 60), id="all the time there is"),
     ],
 )
 def test_the_timer_starts_at_half_past_midnight_local(start: float, end: float, expected: tuple[float, float]) -> None:
     (block,) = timer(12.0, 7.2, after(start), after(end), "Europe/London", time(0, 30))
     assert block == (after(expected[0]), after(expected[1]), 12.0)
+
+
+def test_what_the_timer_cannot_give_before_the_car_leaves_is_charged_from_plug_in() -> None:
+    early, late = timer(12.0, 7.2, after(0), after(420), "Europe/London")
+    assert (early[0], late[0], late[1]) == (after(0), after(390), after(420))
+    assert early[2] + late[2] == pytest.approx(12)
 
 
 @given(st.floats(0.1, 60), st.integers(60, 1200))
