@@ -25,7 +25,7 @@ from agents.cars import Cars
 from agents.clock import Clock, LogClock, SystemClock
 from agents.engine.stage import Stage
 from agents.metrics import Metrics
-from agents.push import LogPush
+from agents.push import TopicPush
 from agents.sealing import Sealer
 from agents.settings import Settings
 from agents.worker import Worker
@@ -54,7 +54,7 @@ def pipeline(
         confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,
         driver_status.STAGE,
-        notifications.stage(LogPush(), clock, metrics),
+        notifications.stage(TopicPush(), clock, metrics),
     )
 
 

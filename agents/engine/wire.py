@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from agents.engine.chunk import Chunk
 from agents.engine.log import Outgoing
 from agents.engine.stage import Effects, Record
 from agents.sealing import Sealer
@@ -71,14 +70,11 @@ class Outbox:
         self._partition = partition
         self._everywhere = range(partitions)
 
-    def outputs(
-        self, effects: Effects, clock: datetime, chunk: Chunk | None, encoded: dict[int, bytes]
-    ) -> list[Outgoing]:
+    def outputs(self, effects: Effects, clock: datetime, encoded: dict[int, bytes]) -> list[Outgoing]:
         """The messages of `effects`, then its dead letters, as sent at `clock`. Notes in `encoded` what it encoded."""
         shared: dict[str, serde.Headers] = {}
         outputs: list[Outgoing] = []
-        prefix = None if chunk is None else f"{self._stage}-{chunk.topic}-{chunk.partition}-{chunk.first}-"
-        for index, (topic, key, message, everywhere) in enumerate(effects.sends):
+        for topic, key, message, everywhere in effects.sends:
             name, key_bytes = topic.name, key.encode()
             value = None
             if message is not None:
@@ -86,8 +82,7 @@ class Outbox:
             common = shared.get(name)
             if common is None:
                 common = shared[name] = serde.headers(name, self._stage, clock)
-            ce_id = _hashed(value or key_bytes) if prefix is None else f"{prefix}{index}".encode()
-            headers = (*common, ("ce_id", ce_id))
+            headers = (*common, ("ce_id", _identity(value or key_bytes + clock.isoformat().encode())))
             if everywhere:
                 outputs += [Outgoing(name, target, key_bytes, value, headers) for target in self._everywhere]
             else:
@@ -103,7 +98,8 @@ class Outbox:
         return letters
 
 
-def _hashed(value: bytes) -> bytes:
+def _identity(value: bytes) -> bytes:
+    """The id of a record by its content: however a replay cuts its chunks, the same message has the same id."""
     return blake2b(value, digest_size=12).hexdigest().encode()
 
 

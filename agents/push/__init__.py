@@ -18,8 +18,8 @@ class Push(Protocol):
         """Show the notification. Raises PushFailed."""
 
 
-class LogPush:
-    """Shows pushes in the process's own log: for demo and development, where there are no phones."""
+class TopicPush:
+    """For demo and development, where there are no phones: what would be shown is on the notification topic."""
 
     async def send(self, notification: NotificationEvent) -> None:
-        """Nothing can fail: the notification is already on the topic, which is what the demo shows."""
+        """Nothing to do and nothing that can fail."""

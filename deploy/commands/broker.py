@@ -27,7 +27,7 @@ def down() -> None:
     """Stop it; the data stays."""
     from deploy.brokers import local
 
-    local.down()
+    print("stopped; its data stay under .kafka/" if local.down() else "it was not running")
 
 
 def status() -> None:

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from agents.settings import load
+
 
 def demo(
     vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 200,
     days: Annotated[
-        int, typer.Option(help="Days, noon to noon; the third night has the clock change.", min=1, max=5)
+        int, typer.Option(help="Days, noon to noon; the second night has the clock change.", min=1, max=5)
     ] = 3,
     scenario: Annotated[str, typer.Option(help="What is different about these nights; `list` names them.")] = "usual",
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=6)] = 1,
@@ -48,10 +50,17 @@ def demo(
         bootstrap=bootstrap,
         step=timedelta(minutes=step_minutes),
         run_dir=run_dir,
-        partitions=2 * workers,
+        partitions=_partitions(workers, bootstrap),
     )
     use_uvloop()
     asyncio.run(_quietly(options) if as_json else _shown(options, port, once))
+
+
+def _partitions(workers: int, bootstrap: str | None) -> int:
+    """One worker needs no more than one partition; several show how partitions move; a real Kafka has its setting."""
+    if bootstrap is not None:
+        return load().partitions
+    return 1 if workers == 1 else 2 * workers
 
 
 async def _quietly(options: Any) -> None:

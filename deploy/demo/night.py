@@ -114,7 +114,7 @@ class Night:
             bootstrap=options.bootstrap or "127.0.0.1:1",
             partitions=options.partitions,
             clock="log",
-            fetch_wait_ms=8,
+            fetch_wait_ms=4,
             session_timeout_seconds=4,
             oem_urls={"simulator": url},
             poll_grid_seconds=int(options.step.total_seconds()),

@@ -14,7 +14,7 @@ import aiohttp
 
 START_SECONDS = 60
 #: A worker that has rested this long has probably nothing left to do; the broker then says for certain.
-REST_SECONDS = 0.012
+REST_SECONDS = 0.008
 
 
 class WorkerFailed(RuntimeError):
