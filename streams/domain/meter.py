@@ -97,7 +97,10 @@ def _newness(session: PlugSession) -> tuple[int, bool]:
 
 
 def _read(opened: OpenSession, state: VehicleState) -> OpenSession:
-    """Energy since the last reading: from the state of charge, or from power where a car tells none."""
+    """Energy since the last reading: from the state of charge, or from power where a car tells none.
+
+    The reading that ends the session may come after a drive: what is missing then was not missing at the plug.
+    """
     ended_at = opened.session.ended_at
     if ended_at is not None and state.car_time > ended_at:
         return opened
@@ -107,7 +110,8 @@ def _read(opened: OpenSession, state: VehicleState) -> OpenSession:
     update: dict[str, object] = {"read_at": state.car_time, "read_kw": state.power_kw, "charging": charging}
     sampled = state.soc_time
     if state.soc_pct is not None and sampled is not None and sampled >= opened.session.plugged_at:
-        if not opened.track or sampled > opened.track[-1][0]:
+        driven = ended_at is not None and opened.track and state.soc_pct < opened.track[-1][1]
+        if not driven and (not opened.track or sampled > opened.track[-1][0]):
             update["energy"] = _add(opened.energy, _risen(opened, sampled, state.soc_pct, charging=charging))
             update["track"] = _extend(opened.track, (sampled, state.soc_pct))
             update["high_pct"] = max(state.soc_pct, opened.high_pct or 0.0)

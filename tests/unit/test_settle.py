@@ -84,6 +84,14 @@ def test_what_happens_after_the_session_is_not_metered() -> None:
     assert metered([*readings, gone], None) == metered(readings, None)
 
 
+def test_a_drive_before_the_reading_that_ends_the_session_costs_no_promise() -> None:
+    readings = night()
+    gone = state(ENDED, soc_pct=71, session=session(ended_at=after(ENDED)))
+    opened = metered([*readings[:-1], gone], plan_of())
+    assert opened.track[-1][1] == 80
+    assert settle(opened, PRICE, CARBON, after(ENDED)).promise is Promise.MET
+
+
 def test_a_car_that_was_never_plugged_in_is_not_metered() -> None:
     with pytest.raises(ValueError, match="never plugged in"):
         meter(None, state(session=None), registration(), None)
