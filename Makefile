@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test format check test-kafka up down bench bench-setup lock clean
+.PHONY: help setup setup-dev demo test format check test-kafka up down picture bench bench-setup lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print
 
 down: ## Stop it; its data stay under .kafka/
 	@$(BIN)/d2ev broker down
+
+picture: setup-dev ## Take the README's screenshot anew from a run of the demo (needs chromium)
+	@$(BIN)/python -m tests.picture
 
 bench: setup bench-setup ## The path of a reading on real Kafka, as ratios to its peers
 	@$(BIN)/d2ev bench pipeline $(ARGS)
