@@ -76,9 +76,7 @@ def docker_answers() -> bool:
     if docker is None:
         return False
     try:
-        return (
-            subprocess.run([docker, "version"], capture_output=True, check=False, timeout=5).returncode == 0
-        )
+        return subprocess.run([docker, "version"], capture_output=True, check=False, timeout=5).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
