@@ -198,7 +198,7 @@ class StageLane:
         if effects.sends or effects.dead:
             # A stage that never asks for the time has not moved the clock.
             clock = self.memory.clock if chunk is None else max(self.memory.clock, event_time(chunk.records[-1]))
-            await writer.write(self._outbox.outputs(effects, clock, encoded))
+            await writer.write(self._outbox.outputs(effects, clock, None if chunk is None else chunk.topic, encoded))
         if effects.puts:
             changes = self._rows.changelog(effects.puts, encoded)
             self._rows.apply(changes, effects.puts, await writer.write(changes))

@@ -40,10 +40,20 @@ class Job(NamedTuple):
     run: Callable[[Lane], Awaitable[None]]
 
 
+class Send(NamedTuple):
+    """A message to write, here or `everywhere`. `origin` is the offset of the record it came of, if any."""
+
+    topic: Topic
+    key: str
+    message: Any
+    everywhere: bool
+    origin: int | None
+
+
 class Effects(NamedTuple):
     """What a step wants done. Nothing of it has happened yet."""
 
-    sends: list[tuple[Topic, str, Any, bool]]
+    sends: list[Send]
     puts: dict[tuple[str, str], Any]
     jobs: list[Job]
     dead: list[DeadLetter]
@@ -229,12 +239,14 @@ class Work:
     def send(self, topic: Topic, key: str, message: Any) -> None:
         """Write a message to the same partition of `topic`; None is a tombstone."""
         self._marks += 1
-        self.effects.sends.append((topic, key, message, False))
+        current = self._current
+        self.effects.sends.append(Send(topic, key, message, False, None if current is None else current.offset))
 
     def broadcast(self, topic: Topic, key: str, message: Any) -> None:
         """Write a message to every partition of `topic`."""
         self._marks += 1
-        self.effects.sends.append((topic, key, message, True))
+        current = self._current
+        self.effects.sends.append(Send(topic, key, message, True, None if current is None else current.offset))
 
     def spawn(self, serial: str, run: Callable[[Lane], Awaitable[None]]) -> None:
         """Do `run` off the partition once this chunk is durable."""

@@ -70,11 +70,19 @@ class Outbox:
         self._partition = partition
         self._everywhere = range(partitions)
 
-    def outputs(self, effects: Effects, clock: datetime, encoded: dict[int, bytes]) -> list[Outgoing]:
-        """The messages of `effects`, then its dead letters, as sent at `clock`. Notes in `encoded` what it encoded."""
+    def outputs(
+        self, effects: Effects, clock: datetime, source: str | None, encoded: dict[int, bytes]
+    ) -> list[Outgoing]:
+        """The messages of `effects`, then its dead letters, as sent at `clock`. Notes in `encoded` what it encoded.
+
+        A message is known by the record of the topic `source` it came of: however a replay cuts its chunks, it has
+        the same id again.
+        """
         shared: dict[str, serde.Headers] = {}
         outputs: list[Outgoing] = []
-        for topic, key, message, everywhere in effects.sends:
+        prefix = f"{self._stage}-{source}-{self._partition}".encode()
+        last, nth = None, 0
+        for topic, key, message, everywhere, origin in effects.sends:
             name, key_bytes = topic.name, key.encode()
             value = None
             if message is not None:
@@ -82,7 +90,12 @@ class Outbox:
             common = shared.get(name)
             if common is None:
                 common = shared[name] = serde.headers(name, self._stage, clock)
-            headers = (*common, ("ce_id", _identity(value or key_bytes + clock.isoformat().encode())))
+            if origin is None:
+                ce_id = _identity(value or key_bytes + clock.isoformat().encode())
+            else:
+                nth = nth + 1 if origin == last else 0
+                last, ce_id = origin, b"%b-%d-%d" % (prefix, origin, nth)
+            headers = (*common, ("ce_id", ce_id))
             if everywhere:
                 outputs += [Outgoing(name, target, key_bytes, value, headers) for target in self._everywhere]
             else:
@@ -99,7 +112,7 @@ class Outbox:
 
 
 def _identity(value: bytes) -> bytes:
-    """The id of a record by its content: however a replay cuts its chunks, the same message has the same id."""
+    """The id of a job's result: its content."""
     return blake2b(value, digest_size=12).hexdigest().encode()
 
 
