@@ -50,14 +50,17 @@ def stage(sealer: Sealer) -> Stage:
         work.put(ACCOUNTS, account, fresh)
         _tell(work, fresh, "linked by the driver")
 
-    def _lost(work: Work, account: str, registration: Registration, reason: str) -> None:
-        row = AccountRow(
-            account=account, oem=registration.oem, sealed_token=None, link=Link.NEEDS_CONSENT, since=work.now
-        )
-        work.put(ACCOUNTS, account, row)
-        _tell(work, row, reason)
-
     return Stage("accounts", reads=(REGISTRATION,), writes=(ACCOUNT,), tables=(ACCOUNTS,), step=step)
+
+
+def _lost(work: Work, account: str, registration: Registration, reason: str) -> None:
+    known = work.get(ACCOUNTS, account)
+    if known is not None and known.sealed_token is not None:
+        # A grant that works is not given up for one that cannot be read.
+        return
+    row = AccountRow(account=account, oem=registration.oem, sealed_token=None, link=Link.NEEDS_CONSENT, since=work.now)
+    work.put(ACCOUNTS, account, row)
+    _tell(work, row, reason)
 
 
 def _forget(work: Work, car: str) -> None:
@@ -98,6 +101,6 @@ def consent_lost(work: Work, account: str, reason: str) -> None:
     """The OEM no longer accepts the grant: the driver has to link again."""
     row = work.get(ACCOUNTS, account)
     if row is not None and row.link is not Link.NEEDS_CONSENT:
-        lost = row.model_copy(update={"link": Link.NEEDS_CONSENT, "since": work.now, "refreshing_since": None})
+        lost = row.model_copy(update={"link": Link.NEEDS_CONSENT, "since": max(work.now, row.since)})
         work.put(ACCOUNTS, account, lost)
         _tell(work, lost, reason)

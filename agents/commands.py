@@ -114,6 +114,10 @@ def _is_new(row: OutboxRow, intent: CommandEvent) -> bool:
 
 
 def _record(work: Work, event: CommandEvent) -> None:
-    row = work.get(OUTBOX, event.car) or OutboxRow()
-    work.put(OUTBOX, event.car, row.model_copy(update={"command": event}))
+    row = work.get(OUTBOX, event.car)
+    if row is None:
+        return  # erased while it was sent
+    known = row.command
+    if known is None or known.id == event.id or known.decided_at <= event.decided_at:
+        work.put(OUTBOX, event.car, row.model_copy(update={"command": event}))
     work.send(COMMAND, event.car, event)

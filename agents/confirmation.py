@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.metrics import Metrics
@@ -22,8 +23,7 @@ def stage(window: timedelta, metrics: Metrics) -> Stage:
         for record in work:
             if isinstance(record.value, Tick):
                 if record.value.phase is TickPhase.CHECK:
-                    for car in work.due.pop(work.now):
-                        _check(work, car, window, metrics)
+                    work.attend(partial(_check, work, window=window, metrics=metrics))
             elif record.value is not None:
                 _note(work, record)
             elif record.topic == VEHICLE.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
@@ -43,8 +44,7 @@ def stage(policy: ControlPolicy) -> Stage:
         for record in work:
             if isinstance(record.value, Tick):
                 if record.value.phase is TickPhase.ACT:
-                    for car in work.due.pop(work.now):
-                        _act(work, car, policy)
+                    work.attend(partial(_act, work, policy=policy))
             else:
                 _note(work, record)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
@@ -68,8 +69,7 @@ def step(work: Work) -> None:
         message = record.value
         if isinstance(message, Tick):
             if message.phase is TickPhase.TELL:
-                for car in work.due.pop(work.now):
-                    _tell(work, car)
+                work.attend(partial(_tell, work))
         elif isinstance(message, AccountState):
             for car, _ in work.items(STATUSES):
                 if account_of(car) == message.account:

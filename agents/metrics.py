@@ -89,6 +89,10 @@ class Metrics:
         """A stage could not take a record; the record's content stays out of the log."""
         LOG.error("record refused", stage=stage, topic=topic, offset=offset, error=type(error).__name__)
 
+    def log_put_off(self, stage: str, partition: int, error: Exception) -> None:
+        """A stage's rule failed for one car; the others had their turn."""
+        LOG.error("car put off", stage=stage, partition=partition, error=type(error).__name__)
+
     def render(self) -> bytes:
         """The exposition text, with the ledger brought up to date."""
         for stage, counts in self._counts.items():

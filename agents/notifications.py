@@ -48,10 +48,7 @@ class Teller:
         for record in work:
             match record.value:
                 case Tick(phase=TickPhase.READ):
-                    for car in work.due.pop(work.now):
-                        row = work.get(NOTIFIED, car)
-                        if row is not None and row.status is not None:
-                            self._tell(work, row, row.status)
+                    work.attend(partial(self._tell_again, work))
                 case DriverStatus() as status:
                     self._tell(work, work.get(NOTIFIED, record.key) or NotifiedRow(), status)
                 case None:
@@ -68,6 +65,11 @@ class Teller:
                     _done(work, event.model_copy(update=unknown))
             if row.status is not None:
                 work.due.set(car, ask_again(row.ledger, row.status, work.now) if row.ledger else None)
+
+    def _tell_again(self, work: Work, car: str) -> None:
+        row = work.get(NOTIFIED, car)
+        if row is not None and row.status is not None:
+            self._tell(work, row, row.status)
 
     def _tell(self, work: Work, row: NotifiedRow, status: DriverStatus) -> None:
         ledger, events = notices(row.ledger, status, work.now)

@@ -79,6 +79,8 @@ class Poller:
             await lane.commit(lambda work: self._took(work, car.car, reading))
 
     def _took(self, work: Work, car: str, reading: Telemetry) -> None:
+        if work.get(POLLS, car) is None:
+            return  # erased while it was read
         work.send(TELEMETRY, car, reading)
         self._set_next(work, car)
 

@@ -14,8 +14,7 @@ from agents import bind
 from agents.clock import Clock, LogClock, run_ticker
 from agents.engine.log import LogWriter
 from agents.engine.runtime import Runtime
-from agents.engine.stage import Stage
-from agents.engine.store import StoreDamaged
+from agents.engine.stage import Stage, StoreDamaged
 from agents.engine.transport import frontiers
 from agents.metrics import Metrics
 from agents.sealing import Sealer

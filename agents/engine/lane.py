@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
 from agents.engine.jobs import Jobs
-from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, Work
-from agents.engine.store import PartitionRows, StoreDamaged
+from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, StoreDamaged, Work
+from agents.engine.store import PartitionRows
 from agents.engine.wire import Outbox, Refused, decoded, event_time, letter
 from streams.contracts.dead_letter import DeadLetter
 from streams.topics import TICK
@@ -71,7 +71,8 @@ class StageLane:
     async def close(self) -> None:
         await self._queue.join()
         await self.jobs.drop()
-        self._task.cancel()
+        async with self._turn:
+            self._task.cancel()
 
     def get(self, table: Table[V], key: str) -> V | None:
         """The row of `key` as last made durable."""
@@ -146,6 +147,8 @@ class StageLane:
         reports = self._runtime.reporter[chunk.topic] == self._stage.name
         dead = [self._letter(item.raw, item.cause) for item in refused] if reports else []
         work = self._step(good, dead)
+        for error in work.put_off:
+            self._runtime.metrics.log_put_off(self._stage.name, self.partition, error)
         work.effects.dead.extend(dead)
         await self._make_durable(work.effects, chunk)
         self._count(chunk, work.touched, len(dead))

@@ -18,6 +18,8 @@ V = TypeVar("V")
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 #: No honest event is this far ahead of the clock.
 FAR = timedelta(days=1)
+#: A car whose rule failed is looked at again after this.
+PUT_OFF = timedelta(minutes=10)
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -92,6 +94,10 @@ class Lane(Protocol):
 
 class Revoked(Exception):
     """The partition belongs to another worker: drop the work, its new owner does it."""
+
+
+class StoreDamaged(RuntimeError):
+    """A store does not give what was put into it. The changelog does: the store must be made anew from there."""
 
 
 class Due:
@@ -172,6 +178,7 @@ class Work:
         "effects",
         "memory",
         "partition",
+        "put_off",
         "records",
         "touched",
     )
@@ -185,6 +192,7 @@ class Work:
         self.effects = Effects([], {}, [], [])
         #: How many records had any effect; the others were filtered.
         self.touched = 0
+        self.put_off: list[Exception] = []
         self._marks = 0
         self._rows = rows
         self._event_time = event_time
@@ -212,6 +220,18 @@ class Work:
             self._at = current.offset
             self.memory.seen(self._event_time(current.raw))
         return self.memory.clock
+
+    def attend(self, attend_to: Callable[[str], None]) -> None:
+        """Call `attend_to` with every key due by now. One that fails is put off; it costs no other its turn."""
+        now = self.now
+        for key in self.memory.due.pop(now):
+            try:
+                attend_to(key)
+            except StoreDamaged:
+                raise
+            except Exception as error:
+                self.put_off.append(error)
+                self.memory.due.set(key, now + PUT_OFF)
 
     @property
     def due(self) -> Due:

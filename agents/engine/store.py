@@ -8,15 +8,12 @@ from typing import Any, TypeVar
 from rocksdict import WriteBatch
 
 from agents.engine.log import Outgoing
+from agents.engine.stage import StoreDamaged
 from tables.table import Table
 
 V = TypeVar("V")
 MAX_DECODED = 200_000
 _MISSING = object()
-
-
-class StoreDamaged(RuntimeError):
-    """A store does not give what was put into it. The changelog does: the store must be made anew from there."""
 
 
 class PartitionRows:
@@ -47,9 +44,15 @@ class PartitionRows:
     def items(self, table: Table[V]) -> Iterator[tuple[str, V]]:
         """All rows, in key order."""
         offset_key = self._bound[table.name].data.offset_key
-        for raw_key, raw in list(self._db(table.name).items()):
-            if raw_key != offset_key:
-                yield raw_key.decode(), table.decode(raw)
+        try:
+            found = [
+                (raw_key.decode(), table.decode(raw))
+                for raw_key, raw in self._db(table.name).items()
+                if raw_key != offset_key
+            ]
+        except Exception as error:
+            raise StoreDamaged(f"{table.name}[{self._partition}]: {type(error).__name__}") from error
+        yield from found
 
     def changelog(self, puts: Mapping[tuple[str, str], Any], encoded: Mapping[int, bytes]) -> list[Outgoing]:
         """The changelog records of `puts`; a None row is a tombstone. `encoded`: JSON already made, by object id."""

@@ -81,7 +81,8 @@ class Outbox:
         shared: dict[str, serde.Headers] = {}
         outputs: list[Outgoing] = []
         prefix = f"{self._stage}-{source}-{self._partition}".encode()
-        last, nth = None, 0
+        last: int | None = None
+        told: dict[tuple[str, str], int] = {}
         for topic, key, message, everywhere, origin in effects.sends:
             name, key_bytes = topic.name, key.encode()
             value = None
@@ -93,8 +94,10 @@ class Outbox:
             if origin is None:
                 ce_id = _identity(value or key_bytes + clock.isoformat().encode())
             else:
-                nth = nth + 1 if origin == last else 0
-                last, ce_id = origin, b"%b-%d-%d" % (prefix, origin, nth)
+                if origin != last:
+                    last, told = origin, {}
+                nth = told[name, key] = told.get((name, key), -1) + 1
+                ce_id = b"%b-%d-%b-%d" % (prefix, origin, key_bytes, nth)
             headers = (*common, ("ce_id", ce_id))
             if everywhere:
                 outputs += [Outgoing(name, target, key_bytes, value, headers) for target in self._everywhere]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from streams.contracts.base import CarKey, Contract, Instant
 
@@ -26,3 +27,12 @@ class Registration(Contract):
     consent: Literal["given", "withdrawn"] = "given"
     grant_sealed: str | None = Field(default=None, description="sealed OAuth refresh token of the OEM account")
     registered_at: Instant
+
+    @field_validator("home_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("must be an IANA time zone, for example Europe/London") from None
+        return value

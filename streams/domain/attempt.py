@@ -52,7 +52,8 @@ def wait_until(case: Situation, want: Want, action: Action) -> tuple[datetime | 
     command, last = control.command, last_switch(control, case.session)
     slept = command is not None and command.detail == ASLEEP and action is Action.WAKE
     if control.attempts and command is not None and not slept and not _woken(command):
-        waits.append((command.at + policy.backoff * 2 ** (control.attempts - 1), "retry_later"))
+        pause = policy.backoff * 2 ** min(control.attempts - 1, 10)
+        waits.append((command.at + min(pause, policy.max_backoff), "retry_later"))
     if last is not None and not want.urgent and action is not Action.WAKE and last.action is not action:
         waits.append((last.decided_at + policy.min_dwell, "min_dwell"))
     return max(waits, default=(None, ""))

@@ -29,6 +29,10 @@ class ControlPolicy:
     max_attempts: int = 4
     #: Pause after the first of them; doubles with each.
     backoff: timedelta = timedelta(minutes=1)
+    #: The longest of these pauses.
+    max_backoff: timedelta = timedelta(minutes=10)
+    #: A car we hold is believed to be plugged in again this long after a lone "unplugged".
+    doubt: timedelta = timedelta(minutes=15)
     #: Time between two switches of ours, unless the promise is at stake.
     min_dwell: timedelta = timedelta(minutes=15)
     #: A car is only stopped while this much time is left before its last safe start.

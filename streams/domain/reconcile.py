@@ -64,7 +64,7 @@ def reconcile(control: ControlState, now: datetime, policy: ControlPolicy) -> De
     if registration is None or state is None or session is None:
         return Decision(None, _absent(control), None, control, None)
     reason = _hands_off(state)
-    if reason is not None:
+    if reason is not None and not _held_in_doubt(control, state, session, now, policy):
         doubtful = state.unplug_suspected_at is not None
         return Decision(None, reason, None, control, now + policy.confirm_window if doubtful else None)
     if control.command is not None and in_flight(control):
@@ -93,6 +93,15 @@ def _hands_off(state: VehicleState) -> str | None:
         return "home_unknown" if state.at_home is None else "away"
     silent = {Charge.NO_POWER, Charge.FAULT, Charge.DISCHARGING}
     return state.charge.value if state.charge in silent else None
+
+
+def _held_in_doubt(
+    control: ControlState, state: VehicleState, session: PlugSession, now: datetime, policy: ControlPolicy
+) -> bool:
+    """One odd "unplugged" does not keep a car held that we stopped: releasing an unplugged car does no harm."""
+    suspected = state.unplug_suspected_at
+    held = control.held_session == session.id and state.at_home is True
+    return held and suspected is not None and now - suspected >= policy.doubt
 
 
 def _overridden(control: ControlState, session: PlugSession) -> bool:
@@ -148,8 +157,10 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
         fresh = {"goal": goal, "attempts": 0, "gave_up": False}
         case = case._replace(control=case.control.model_copy(update=fresh))
     if case.control.attempts >= case.policy.max_attempts:
-        lost = case.control.model_copy(update={"gave_up": True})
-        return _rest(case._replace(control=lost), "cannot_control")
+        # The driver is told. A car that should charge is asked on, ever more slowly: no car may stay held.
+        case = case._replace(control=case.control.model_copy(update={"gave_up": True}))
+        if switch is Action.STOP:
+            return _rest(case, "cannot_control")
     why = held_back(case, want, switch)
     if why is not None:
         return _rest(case, why, case.now + case.policy.confirm_window)
@@ -164,8 +175,8 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
 
 def _rest(case: Situation, reason: str, until: datetime | None = None, *, settled: bool = False) -> Decision:
     control = case.control
-    if settled and control.gave_up:
-        control = control.model_copy(update={"gave_up": False})
+    if settled and (control.gave_up or control.attempts):
+        control = control.model_copy(update={"gave_up": False, "attempts": 0})
     instants = [*_instants(case), *([] if until is None else [until])]
     next_at = min((at for at in instants if at > case.now), default=None)
     return Decision(None, reason, None, control, next_at)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.engine.log import NotDurable
-from agents.engine.stage import Lane, Revoked, Stage, Work
+from agents.engine.stage import DAWN, Lane, Revoked, Stage, Work
 from streams.contracts.account import AccountState, Link
 from streams.topics import ACCOUNT, VEHICLE
 from tables.rows import VintageRow
@@ -148,3 +148,58 @@ async def test_a_call_commits_its_result_and_one_of_an_older_epoch_is_told_to_dr
     rig.epoch = 2
     with pytest.raises(Revoked):
         await call(rig.lane)
+
+
+def remind(work: Work) -> None:
+    """Put every account on the list; attend to it with the next record that says `now`. `bad` cannot be attended to."""
+
+    def attend(key: str) -> None:
+        if key == "bad":
+            raise RuntimeError("not this one")
+        work.send(VEHICLE, key, state())
+
+    for record in work:
+        if record.value.reason == "now":
+            work.attend(attend)
+        else:
+            work.due.set(record.key, DAWN)
+
+
+async def test_a_car_whose_rule_fails_costs_the_others_nothing_and_is_looked_at_again(tmp_path: Path) -> None:
+    rig = Rig(Stage("numbers", (ACCOUNT,), (VEHICLE,), remind), tmp_path)
+    await rig.give(*raws(ACCOUNT.name, [("a", state()), ("bad", state()), ("c", state()), ("x", state("now"))]))
+    assert [record.key for record in rig.log.of(VEHICLE.name)] == [b"a", b"c"]
+    assert rig.log.dead_letters() == []
+    assert len(rig.lane.memory.due) == 1
+    rig.epoch += 1
+    await rig.runtime.finish()
+
+
+async def test_a_null_ce_time_header_is_no_reason_to_stop(rig: Rig) -> None:
+    (record,) = raws(ACCOUNT.name, [("a", state())])
+    record.headers = [("ce_time", None)]
+    chunk = await rig.give(record)
+    assert chunk.done
+    assert rig.crashes == []
+
+
+async def test_messages_of_one_record_have_ids_of_their_own_that_a_replay_gives_again(tmp_path: Path) -> None:
+    def twice(work: Work) -> None:
+        for record in work:
+            work.send(VEHICLE, record.key, record.value)
+            work.send(VEHICLE, "other", record.value)
+            work.send(VEHICLE, record.key, record.value)
+
+    def ids(rig: Rig) -> list[bytes]:
+        return [dict(r.headers)["ce_id"] for r in rig.log.of(VEHICLE.name)]
+
+    rigs = [Rig(Stage("numbers", (ACCOUNT,), (VEHICLE,), twice), tmp_path) for _ in range(2)]
+    records = raws(ACCOUNT.name, [("a", state()), ("b", state())])
+    await rigs[0].give(*records)
+    for record in records:
+        await rigs[1].give(record)
+    assert ids(rigs[0]) == ids(rigs[1])
+    assert len(set(ids(rigs[0]))) == 6
+    for rig in rigs:
+        rig.epoch += 1
+        await rig.runtime.finish()

@@ -264,34 +264,60 @@ def test_deciding_the_same_again_gives_the_same_command() -> None:
     assert decide(known, 7) == decide(known, 7)
 
 
-def test_a_failed_command_is_repeated_with_growing_pauses_until_we_give_up() -> None:
+def test_a_start_that_fails_is_repeated_with_growing_pauses_and_never_given_up() -> None:
     known, hours, pauses = control(state(7)), 7.0, []
-    for attempt in range(1, POLICY.max_attempts + 1):
+    for attempt in range(1, POLICY.max_attempts + 3):
         known, command = commanded(known, hours, START)
         assert command.attempt == attempt
         known = observe_command(known, final(command, hours, CommandPhase.FAILED, detail="refused"))
         decision = decide(known, hours)
         assert decision.action is None
-        if decision.reason == "retry_later":
-            assert decision.next_at is not None
-            pauses.append(decision.next_at - at(hours))
-            hours = (decision.next_at - EVENING) / timedelta(hours=1)
-    assert pauses == [POLICY.backoff, POLICY.backoff * 2, POLICY.backoff * 4]
-    decision = decide(known, hours + 1)
-    assert (decision.reason, decision.control.gave_up) == ("cannot_control", True)
+        assert decision.reason == "retry_later"
+        assert decision.control.gave_up is (attempt >= POLICY.max_attempts)
+        assert decision.next_at is not None
+        pauses.append(decision.next_at - at(hours))
+        hours = (decision.next_at - EVENING) / timedelta(hours=1)
+    assert pauses == [POLICY.backoff * n for n in (1, 2, 4, 8)] + [POLICY.max_backoff] * 2
     assert observe_state(decision.control, state(9, CHARGING)).gave_up
     assert not decide(observe_state(decision.control, state(9, CHARGING)), 9).control.gave_up
 
 
-def test_after_giving_up_the_last_safe_start_is_tried_again() -> None:
+def test_a_stop_that_fails_is_given_up_and_the_car_charges() -> None:
+    known, hours = control(state(0.1, CHARGING)), 0.2
+    for _ in range(POLICY.max_attempts):
+        known, command = commanded(known, hours, STOP)
+        known = observe_command(known, final(command, hours, CommandPhase.FAILED, detail="refused"))
+        hours += 0.2
+        known = observe_state(known, state(hours, CHARGING))
+    decision = decide(known, hours)
+    assert (decision.action, decision.reason, decision.control.gave_up) == (None, "cannot_control", True)
+
+
+def test_what_failed_in_one_block_does_not_count_in_the_next() -> None:
+    known = control(schedule((1, 2), (7, 9.7)), state(1))
+    for hours in (1.0, 1.1, 1.2, 1.4):
+        known, command = commanded(known, hours, START)
+        known = observe_command(known, final(command, hours, CommandPhase.FAILED, detail="unavailable"))
+    known = decide(known, 3).control
+    assert decide(observe_state(known, state(6.9)), 7.01).action is START
+
+
+def test_a_car_we_hold_is_released_although_one_reading_said_unplugged() -> None:
+    known, stop = commanded(control(state(0.1, CHARGING)), 0.2, STOP)
+    known = observe_command(known, final(stop, 0.21, CommandPhase.CONFIRMED))
+    known = observe_state(known, state(0.5, unplug_suspected_at=at(0.5)))
+    assert decide(known, 0.6).reason == "unplug_suspected"
+    assert decide(known, 7.1).action is START
+
+
+def test_giving_up_is_told_while_the_start_is_still_tried() -> None:
     policy = replace(POLICY, max_attempts=1)
     known = control(schedule((7, 8), (12, 13)), state(7))
     command = decide(known, 7, policy).command
     assert command is not None
     known = observe_command(decide(known, 7, policy).control, final(command, 7, CommandPhase.FAILED))
-    assert decide(known, 7.5, policy).reason == "cannot_control"
-    late = decide(known, 10.2, policy)
-    assert (late.action, late.reason) == (START, "last_safe_start")
+    again = decide(known, 7.5, policy)
+    assert (again.action, again.control.gave_up) == (START, True)
 
 
 def test_the_oem_s_own_pause_is_kept() -> None:

@@ -120,3 +120,13 @@ def test_an_event_without_a_time_of_its_own_happened_when_it_was_written(
 def test_whatever_a_producer_says_of_the_time_some_time_comes_out(header: bytes, timestamp_ms: int | None) -> None:
     for headers in ([("ce_time", header)], []):
         assert serde.event_time(headers, timestamp_ms).utcoffset() == timedelta(0)
+
+
+def test_the_cause_of_a_refusal_never_quotes_the_record() -> None:
+    with pytest.raises(serde.Undecodable) as refused:
+        serde.decode(
+            "d2ev.vehicle.telemetry.v1",
+            b'{"car":"a.b","oem":"x","received_time":"2023-03-24T12:00:00Z","plug":"lat 52.1 lon 4.3"}',
+        )
+    assert "52.1" not in str(refused.value)
+    assert "$.plug" in str(refused.value)
