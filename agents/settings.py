@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from agents.sealing import KEY_BYTES
 
 PREFIX = "D2EV_"
 #: Read by the test suites, not by the product.
@@ -55,6 +57,18 @@ class Settings(BaseSettings):
             raise ValueError("give host:port")
         return value
 
+    @field_validator("seal_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                length = len(b64decode(value.get_secret_value(), validate=True))
+            except ValueError:
+                length = 0
+            if length != KEY_BYTES:
+                raise ValueError(f"give base64 of {KEY_BYTES} random bytes, for example: openssl rand -base64 32")
+        return value
+
     @property
     def poll_grid(self) -> timedelta:
         return timedelta(seconds=self.poll_grid_seconds)
@@ -75,6 +89,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
             raise BadSettings(f"{name}: no such setting; `d2ev doctor --settings` lists them")
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
+    except SettingsError as error:
+        field = str(error).split('"')[1] if '"' in str(error) else ""
+        raise BadSettings(f"{PREFIX}{field.upper()}: is not the JSON it should be") from None
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = PREFIX + ".".join(str(part) for part in first["loc"]).upper()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from aiokafka.errors import KafkaConnectionError
 
 from agents.settings import BadSettings
 from deploy.bench.pipeline import VariantFailed
@@ -50,9 +51,13 @@ def main() -> None:
         _end(error, 2)
     except TROUBLE as error:
         _end(error, 1)
+    except KafkaConnectionError as error:
+        _end(f"{error}; start one with `make up` or set D2EV_BOOTSTRAP", 1)
+    except OSError as error:
+        _end(error, 1)
 
 
-def _end(error: Exception, code: int) -> None:
+def _end(error: Exception | str, code: int) -> None:
     print(f"d2ev: {error}", file=sys.stderr)
     raise SystemExit(code)
 
