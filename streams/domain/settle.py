@@ -11,6 +11,7 @@ from streams.domain.counterfactual import oracle, timer, unmanaged
 from streams.domain.ids import stable_id
 from streams.domain.meter import OpenSession, meter, soc_at
 from streams.domain.planner import CostSlot, Profile, combine, price_of
+from streams.domain.planning import NO_CURRENCY
 
 __all__ = ["OpenSession", "Profile", "meter", "oracle", "price_of", "settle", "timer", "unmanaged"]
 
@@ -103,4 +104,4 @@ def _inside_kwh(way: Profile, slots: list[CostSlot]) -> float:
 def _currency(opened: OpenSession, price: Forecast | None) -> str:
     if price is not None:
         return price.unit.split("/")[0]
-    return opened.latest.currency if opened.latest else "XXX"
+    return opened.latest.currency if opened.latest else NO_CURRENCY
