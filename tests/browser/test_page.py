@@ -81,7 +81,7 @@ async def test_a_car_opens_and_closes_by_keyboard_and_has_an_address(look_at: Lo
     assert "#acct-" in address
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_be_hidden()
-    assert "#" not in page.url
+    await expect(page).not_to_have_url(re.compile("#"))
     await expect(page.locator("#rows .car-name").first).to_be_focused()
 
 
