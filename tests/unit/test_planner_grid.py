@@ -39,8 +39,9 @@ def allowed(blocks: Blocks, usable: list[bool], shape: Shape) -> bool:
     pauses = [b[0] - a[1] for a, b in pairwise(blocks)]
     if shape.charging and blocks[0][0] > 0:
         pauses.append(blocks[0][0])
+    used = len(blocks) + (shape.forced and blocks[0][0] > 0)
     return (
-        (shape.max_blocks is None or len(blocks) <= shape.max_blocks)
+        (shape.max_blocks is None or used <= shape.max_blocks)
         and all(b - a >= shape.min_block for a, b in begins)
         and all(pause >= shape.min_pause for pause in pauses)
         and all(usable[t] for a, b in blocks for t in range(a, b))
@@ -66,6 +67,7 @@ def lateness(blocks: Blocks) -> list[tuple[int, int]]:
 def problems(draw: st.DrawFn, longest_window: int = 11) -> dict[str, Any]:
     window = draw(st.integers(1, longest_window))
     rate = RATES[draw(st.sampled_from(sorted(RATES)))]
+    charging = draw(st.booleans())
     known = st.sampled_from([True, True, False])
     floors = draw(st.lists(st.tuples(st.integers(1, window), st.integers(0, 4)), max_size=2))
     return {
@@ -76,7 +78,8 @@ def problems(draw: st.DrawFn, longest_window: int = 11) -> dict[str, Any]:
             min_block=draw(st.integers(0, 3)),
             min_pause=draw(st.integers(0, 3)),
             start_cost=draw(st.sampled_from([0, 0, 5, 40])),
-            charging=draw(st.booleans()),
+            charging=charging,
+            forced=charging and draw(st.booleans()),
         ),
         "weights": draw(st.one_of(st.none(), st.lists(st.integers(1, 4), min_size=window, max_size=window))),
         "floors": floors,

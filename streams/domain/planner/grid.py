@@ -30,7 +30,8 @@ class Shape:
     `max_blocks`: None is any number. `min_block`: no block is shorter, but one that runs at the start may end any time;
     needs below it have no answer (ask for one block of the whole need instead). `min_pause`: no gap is shorter, nor the
     one after a block that runs at the start and stops at once. `start_cost`: in units of rate x minute (x weight), at
-    least 0. `charging`: a block runs at the start; going on costs no start but counts as a block.
+    least 0. `charging`: a block runs at the start; going on costs no start but counts as a block. `forced`: it counts
+    also when it stops at once, because it had to run before the start.
     """
 
     max_blocks: int | None
@@ -38,6 +39,7 @@ class Shape:
     min_pause: int
     start_cost: int
     charging: bool
+    forced: bool = False
 
 
 class Table:
@@ -158,6 +160,8 @@ class _Pass:
         self.next = self.on.copy()
         if shape.charging:
             self.on[0, 0] = 0
+        if shape.forced:
+            self.keys[0, 0, 0] = 0
         self.better = np.empty((layers, longest + 1), dtype=np.bool_)
 
     def minute(self, t: int, floors: Sequence[tuple[int, int]]) -> None:
@@ -195,7 +199,7 @@ class _Pass:
             return
         if self._fresh(begin, rested, floors, lowest):
             self._offer(t, slice(1), least, least, self._costs(begin, 0, 1) + self.start)
-        first = max(lowest, 1)
+        first = max(lowest, 0 if shape.forced else 1)
         last = min(longest - least, rested)
         if last < first:
             return
@@ -208,7 +212,7 @@ class _Pass:
 
     def _fresh(self, begin: int, rested: int, floors: Sequence[tuple[int, int]], lowest: int) -> bool:
         """May the very first minute on be `begin`?"""
-        if lowest > 0 or (self.shape.charging and rested < 0):
+        if self.shape.forced or lowest > 0 or (self.shape.charging and rested < 0):
             return False
         return not any(at <= begin and least > 0 for at, least in floors)
 
