@@ -10,7 +10,9 @@ from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.vehicle import VehicleState
+from streams.domain.case import PlanRules
 from streams.domain.forecasts import forecast_key, merge
+from streams.domain.market import Market
 from streams.domain.planning import (
     PlanningState,
     decide,
@@ -27,22 +29,22 @@ _observe: Callable[[PlanningState, object], PlanningState] = observer(
 )
 
 
-def stage(edge_spread_seconds: int) -> Stage:
-    """The stage, shifting slot edges by up to `edge_spread_seconds`, per car and session."""
+def stage(rules: PlanRules) -> Stage:
+    """The stage, planning by `rules`."""
     return Stage(
         "planning",
         reads=(REGISTRATION, PREFERENCE, VEHICLE, REPLAN),
         writes=(SCHEDULE,),
         tables=(PLANS, CURVES),
-        step=Planner(edge_spread_seconds).step,
+        step=Planner(rules).step,
     )
 
 
 class Planner:
     """Plans a car when something about it changes, and all cars of a tariff or region when a vintage arrives."""
 
-    def __init__(self, edge_spread_seconds: int) -> None:
-        self._spread = edge_spread_seconds
+    def __init__(self, rules: PlanRules) -> None:
+        self._rules = rules
 
     def step(self, work: Work) -> None:
         for record in work:
@@ -71,14 +73,25 @@ class Planner:
     def _plan(self, work: Work, before: PlanningState, planning: PlanningState) -> None:
         enrolled = planning.registration
         if enrolled is not None:
-            price = work.get(CURVES, f"price:{enrolled.tariff}")
-            carbon = work.get(CURVES, f"carbon:{enrolled.region}")
-            schedule = decide(planning, price, carbon, work.now, self._spread)
+            schedule = decide(planning, _market(work, enrolled), work.now, self._rules)
             if schedule is not None:
                 planning = observe_schedule(planning, schedule)
                 work.send(SCHEDULE, planning.car, schedule)
         if planning is not before:
             work.put(PLANS, planning.car, planning)
+
+
+def _market(work: Work, enrolled: Registration) -> Market | None:
+    """The market of a tariff and region, made once for all its cars: anew when any of its curves is another."""
+    price = work.get(CURVES, f"price:{enrolled.tariff}")
+    if price is None:
+        return None
+    carbon = work.get(CURVES, f"carbon:{enrolled.region}")
+    markets: dict[tuple[str, str], Market] = work.memory.scratch.setdefault("markets", {})
+    market = markets.get((enrolled.tariff, enrolled.region))
+    if market is None or market.price is not price or market.carbon is not carbon:
+        market = markets[enrolled.tariff, enrolled.region] = Market(price, carbon)
+    return market
 
 
 def _forget(work: Work, record: Record) -> None:

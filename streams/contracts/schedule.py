@@ -40,6 +40,8 @@ class PlanInputs(Contract):
     price_issued_at: Instant | None = None
     carbon_issued_at: Instant | None = None
     preference_updated_at: Instant | None = None
+    carbon_price_per_tonne: float | None = Field(default=None, description="in the plan's currency")
+    power_kw: float | None = Field(default=None, description="at the wall, as expected of the car")
 
 
 class Schedule(Contract):
@@ -53,7 +55,7 @@ class Schedule(Contract):
     cost: float
     currency: str
     carbon_g: float
-    objective: float = Field(description="cost + carbon price x carbon")
+    objective: float = Field(description="cost + carbon price x carbon + start penalties")
     reachable: bool
     shortfall_kwh: float = Field(ge=0, description="battery energy missing at ready-by")
     target_soc_pct: Percent | None = None

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import PlugSession, VehicleState
-from streams.domain.planner import CostSlot, PlanRequest, Profile
+from streams.domain.planner import Curve, PlanRequest, Policy, Profile
 
 #: A car that runs off its plan by more than this is planned anew.
 TOLERANCE_POINTS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """How the fleet is planned. Penalties and savings in the currency of the tariff."""
+
+    max_blocks: int | None = 2
+    min_block: timedelta = timedelta(minutes=10)
+    min_pause: timedelta = timedelta(minutes=10)
+    start_penalty: float = 0.0
+    #: The edges of a car's plan move by up to this, so that a fleet does not switch at once.
+    edge_spread: timedelta = timedelta(minutes=10)
+    #: A saving below this per session is not worth a new announcement.
+    worthwhile: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +43,9 @@ class Case:
     soc_pct: float | None
     target_pct: float
     ready_by: datetime
+    power_kw: float
     now: datetime
+    rules: PlanRules
 
     @property
     def need_kwh(self) -> float:
@@ -60,23 +77,28 @@ class Case:
         return wall_kwh * self.registration.efficiency / self.registration.usable_kwh * 100
 
     def duration(self, wall_kwh: float) -> timedelta:
-        return timedelta(hours=wall_kwh / self.registration.power_kw)
+        return timedelta(hours=wall_kwh / self.power_kw)
 
-    def request(self, slots: tuple[CostSlot, ...], need_kwh: float, min_need_kwh: float) -> PlanRequest:
+    def request(self, curve: Curve, need_kwh: float, at_once_kwh: float) -> PlanRequest:
+        """In whole minutes: a car cannot be told more exactly, and a fleet shares its tables."""
+        rules = self.rules
         return PlanRequest(
-            now=self.now,
-            ready_by=self.ready_by,
-            slots=slots,
-            need_kwh=need_kwh,
-            min_need_kwh=min_need_kwh,
-            power_kw=self.registration.power_kw,
-            carbon_price_per_tonne=self.preference.carbon_price_per_tonne,
+            now=self.now.replace(second=0, microsecond=0),
+            ready_by=self.ready_by.replace(second=0, microsecond=0),
+            curve=curve,
+            need_kwh=self._minutes_kwh(need_kwh),
+            power_kw=self.power_kw,
+            min_need_kwh=self._minutes_kwh(at_once_kwh),
             charging_now=self.charging,
-            margin=self.margin,
+            policy=Policy(rules.start_penalty, rules.max_blocks, rules.min_block, rules.min_pause, self.margin),
         )
 
+    def _minutes_kwh(self, kwh: float) -> float:
+        """The energy of the minutes that it takes; a part of a minute is one, unless it is rounding."""
+        return ceil(kwh / self.power_kw * 60 - 1e-6) * self.power_kw / 60
 
-def reason_for(case: Case, slots: tuple[CostSlot, ...]) -> PlanReason:
+
+def reason_for(case: Case, curve: Curve | None) -> PlanReason:
     """Why the car should (not) charge now; the driver's wish first, then what is known."""
     boost = case.preference.mode == "boost"
     if case.preference.mode == "paused":
@@ -90,7 +112,7 @@ def reason_for(case: Case, slots: tuple[CostSlot, ...]) -> PlanReason:
         return PlanReason.BOOST
     if case.now + case.duration(case.need_kwh) > case.ready_by:
         return PlanReason.UNREACHABLE
-    return PlanReason.CHEAPEST if slots else PlanReason.NO_FORECAST
+    return PlanReason.CHEAPEST if curve else PlanReason.NO_FORECAST
 
 
 def blocks_of(schedule: Schedule, after: datetime) -> Profile:
@@ -100,6 +122,7 @@ def blocks_of(schedule: Schedule, after: datetime) -> Profile:
 
 
 def projected_pct(case: Case, schedule: Schedule, soc_pct: float) -> float:
-    """Where the newest state of charge leads if the schedule is carried out from its sample on."""
+    """Where the newest state of charge leads if the schedule is carried out from its sample on, at today's power."""
     sampled = case.state.soc_time or case.now
-    return soc_pct + case.points(sum(kwh for _, _, kwh in blocks_of(schedule, sampled)))
+    hours = sum((end - start) / timedelta(hours=1) for start, end, _ in blocks_of(schedule, sampled))
+    return soc_pct + case.points(hours * case.power_kw)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.domain.case import TOLERANCE_POINTS, Case, blocks_of, projected_pct
 from streams.domain.ids import spread_seconds
-from streams.domain.planner import CostSlot, Profile, plan, price_of
+from streams.domain.planner import Curve, Policy, Profile, plan
 
-#: A saving below this (currency per session) is not worth a new announcement.
-WORTHWHILE: Final = 0.02
 #: After the last block, a car short by more than this is topped up.
 TOP_UP_POINTS: Final = 1.0
 
@@ -25,7 +24,7 @@ _MAY_STAY: Final = {
 }
 
 
-def keeps(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int) -> bool:
+def keeps(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
     """Does the schedule in force stay, although the newest facts would give one with `reason`?"""
     old = case.schedule
     if old is None or not case.same_terms:
@@ -38,7 +37,7 @@ def keeps(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_se
         return False
     if reason is PlanReason.BOOST or _done(case, old):
         return True
-    return old.ready_by == case.ready_by and _saving(case, reason, slots, spread_seconds_max) <= WORTHWHILE
+    return old.ready_by == case.ready_by and not _worthwhile(case, reason, curve)
 
 
 def missed_ready_by(case: Case) -> datetime | None:
@@ -60,17 +59,15 @@ def running_kwh(case: Case) -> float:
     return left[0][2] if left and left[0][0] <= case.now else 0.0
 
 
-def cheapest(
-    case: Case, slots: tuple[CostSlot, ...], need_kwh: float, at_once_kwh: float, spread_seconds_max: int
-) -> tuple[Profile, bool]:
+def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> tuple[Profile, bool]:
     """The cheapest blocks, the car's own offset applied, and whether they are provisional.
 
     The offset keeps a fleet from switching at once. What already runs, or must at once, stays; the rest
     moves together, and only if that ends before the margin.
     """
-    best = plan(case.request(slots, need_kwh, at_once_kwh))
-    spread = spread_seconds(case.registration.car, case.session.id, spread=spread_seconds_max)
-    offset = timedelta(seconds=spread)
+    best = plan(case.request(curve, need_kwh, at_once_kwh))
+    widest = int(case.rules.edge_spread.total_seconds())
+    offset = timedelta(seconds=spread_seconds(case.registration.car, case.session.id, spread=widest))
     if best.blocks[-1][1] + offset > case.ready_by - case.margin:
         return best.blocks, best.provisional
     stays = case.charging or at_once_kwh > 0
@@ -90,19 +87,26 @@ def _done(case: Case, old: Schedule) -> bool:
     return old.ready_by is not None and old.ready_by <= case.now and not blocks_of(old, case.now)
 
 
-def _saving(case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int) -> float:
-    """What planning anew would save on the energy that the old plan still charges, in currency."""
+def _worthwhile(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
+    """Would planning anew save enough on the energy that the old plan still charges?
+
+    What the prices alone allow is asked first: no plan that keeps to the rules is cheaper, and it is quickly known.
+    """
     old = case.schedule
-    if old is None or old.reason is not PlanReason.CHEAPEST or reason is not PlanReason.CHEAPEST:
-        return 0.0
+    if old is None or curve is None or old.reason is not PlanReason.CHEAPEST or reason is not PlanReason.CHEAPEST:
+        return False
     left = blocks_of(old, case.now)
     left_kwh = sum(kwh for _, _, kwh in left)
-    if left_kwh <= 0 or case.now < left[0][0] <= case.now + timedelta(seconds=spread_seconds_max):
-        return 0.0  # a block that only waits for its offset is as good as running
-    better, _ = cheapest(case, slots, left_kwh, running_kwh(case), spread_seconds_max)
-    return _objective(case, left, slots) - _objective(case, better, slots)
+    if left_kwh <= 0 or case.now < left[0][0] <= case.now + case.rules.edge_spread:
+        return False  # a block that only waits for its offset is as good as running
+    bar = _objective(left, curve) - case.rules.worthwhile
+    request = case.request(curve, left_kwh, running_kwh(case))
+    free = plan(replace(request, policy=Policy(max_blocks=None, margin=case.margin)))
+    if free.objective >= bar:
+        return False
+    return _objective(cheapest(case, curve, left_kwh, running_kwh(case))[0], curve) < bar
 
 
-def _objective(case: Case, profile: Profile, slots: tuple[CostSlot, ...]) -> float:
-    cost, carbon_g = price_of(profile, slots)
-    return cost + case.preference.carbon_price_per_tonne * carbon_g * 1e-6
+def _objective(profile: Profile, curve: Curve) -> float:
+    cost, carbon_g = curve.bill(profile)
+    return cost + curve.carbon_price * carbon_g * 1e-6

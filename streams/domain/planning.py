@@ -13,18 +13,20 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from streams.contracts.forecast import Forecast
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
 from streams.contracts.telemetry import Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
-from streams.domain.case import Case, reason_for
+from streams.domain.case import Case, PlanRules, reason_for
 from streams.domain.hysteresis import cheapest, keeps, missed_ready_by, running_kwh
-from streams.domain.planner import CostSlot, Profile, combine, price_of
+from streams.domain.market import Market
+from streams.domain.planner import Curve, Profile
+from streams.domain.power import learn
 from streams.domain.ready import ready_by
 
+DEFAULT_RULES: Final = PlanRules()
 NO_CURRENCY: Final = "XXX"  # ISO 4217: no currency involved
 
 
@@ -38,11 +40,13 @@ class PlanningState(BaseModel):
     preference: Preference | None = None
     state: VehicleState | None = None
     schedule: Schedule | None = None
+    #: What the car was seen to draw at home while it charged, in kW at the wall.
+    learned_kw: float | None = None
 
 
 class _Draft(NamedTuple):
     reason: PlanReason
-    slots: tuple[CostSlot, ...]
+    curve: Curve | None
     profile: Profile
     provisional: bool
 
@@ -63,7 +67,10 @@ def observe_preference(planning: PlanningState, message: Preference) -> Planning
 def observe_state(planning: PlanningState, message: VehicleState) -> PlanningState:
     """The car's state, unless a newer one is known."""
     stale = planning.state is not None and planning.state.received_time > message.received_time
-    return planning if stale else planning.model_copy(update={"state": message})
+    if stale:
+        return planning
+    learned_kw = learn(planning.learned_kw, message, planning.registration)
+    return planning.model_copy(update={"state": message, "learned_kw": learned_kw})
 
 
 def observe_schedule(planning: PlanningState, message: Schedule) -> PlanningState:
@@ -74,11 +81,7 @@ def observe_schedule(planning: PlanningState, message: Schedule) -> PlanningStat
 
 
 def decide(
-    planning: PlanningState,
-    price: Forecast | None,
-    carbon: Forecast | None,
-    now: datetime,
-    spread_seconds_max: int = 600,
+    planning: PlanningState, market: Market | None, now: datetime, rules: PlanRules = DEFAULT_RULES
 ) -> Schedule | None:
     """The schedule to publish, or None to keep the one in force (or while the car is not enrolled).
 
@@ -92,14 +95,14 @@ def decide(
         return _hands_off(planning, state, PlanReason.UNPLUGGED, now)
     if state.at_home is False:
         return _hands_off(planning, state, PlanReason.AWAY, now)
-    case = _case(planning, registration, state, session, now)
+    case = _case(planning, registration, state, session, now, rules)
     horizon = max(case.ready_by, now + case.duration(case.need_kwh))
-    slots = combine(price, carbon, now, horizon) if price else ()
-    reason = reason_for(case, slots)
-    if keeps(case, reason, slots, spread_seconds_max):
+    curve = market.curve(case.preference.carbon_price_per_tonne, now, horizon) if market else None
+    reason = reason_for(case, curve)
+    if keeps(case, reason, curve):
         return None
-    draft = _Draft(reason, slots, *_profile(case, reason, slots, spread_seconds_max))
-    return _schedule(case, draft, price, carbon)
+    draft = _Draft(reason, curve, *_profile(case, reason, curve))
+    return _schedule(case, draft, market)
 
 
 def _case(
@@ -108,6 +111,7 @@ def _case(
     state: VehicleState,
     session: PlugSession,
     now: datetime,
+    rules: PlanRules,
 ) -> Case:
     preference = planning.preference or Preference(car=planning.car, updated_at=registration.registered_at)
     known = state.soc_time is not None and state.soc_time >= session.plugged_at
@@ -124,27 +128,27 @@ def _case(
         soc_pct=state.soc_pct if known else None,
         target_pct=min(preference.target_soc_pct, limit_pct),
         ready_by=ready_by(preference, registration.home_zone, now),
+        power_kw=planning.learned_kw or registration.power_kw,
         now=now,
+        rules=rules,
     )
     missed = missed_ready_by(case)
     return replace(case, ready_by=missed) if missed else case
 
 
-def _profile(
-    case: Case, reason: PlanReason, slots: tuple[CostSlot, ...], spread_seconds_max: int
-) -> tuple[Profile, bool]:
+def _profile(case: Case, reason: PlanReason, curve: Curve | None) -> tuple[Profile, bool]:
     if reason in {PlanReason.AT_TARGET, PlanReason.PAUSED}:
         return (), False
-    if reason is PlanReason.CHEAPEST:
+    if reason is PlanReason.CHEAPEST and curve is not None:
         minimum_kwh = case.wall_kwh(min(case.preference.min_soc_pct, case.target_pct) - (case.soc_pct or 0.0))
         at_once_kwh = max(minimum_kwh, running_kwh(case))
-        return cheapest(case, slots, case.need_kwh, at_once_kwh, spread_seconds_max)
+        return cheapest(case, curve, case.need_kwh, at_once_kwh)
     from_now = (case.now, case.now + case.duration(case.need_kwh), case.need_kwh)
     return ((from_now,) if case.need_kwh > 0 else ()), False
 
 
-def _schedule(case: Case, draft: _Draft, price: Forecast | None, carbon: Forecast | None) -> Schedule:
-    cost, carbon_g = price_of(draft.profile, draft.slots)
+def _schedule(case: Case, draft: _Draft, market: Market | None) -> Schedule:
+    cost, carbon_g = draft.curve.bill(draft.profile) if draft.curve else (0.0, 0.0)
     expected_pct = _expected_pct(case, draft.profile)
     settled = expected_pct is None or draft.reason is PlanReason.AT_TARGET
     missing = 0.0 if settled else case.target_pct - (expected_pct or 0.0)
@@ -157,7 +161,7 @@ def _schedule(case: Case, draft: _Draft, price: Forecast | None, carbon: Forecas
         blocks=tuple(Block(start=start, end=end, energy_kwh=kwh) for start, end, kwh in draft.profile),
         energy_kwh=sum(kwh for _, _, kwh in draft.profile),
         cost=cost,
-        currency=price.unit.split("/")[0] if price else (old.currency if old else NO_CURRENCY),
+        currency=market.currency if market else (old.currency if old else NO_CURRENCY),
         carbon_g=carbon_g,
         objective=cost + case.preference.carbon_price_per_tonne * carbon_g * 1e-6,
         reachable=shortfall_kwh == 0.0,
@@ -166,11 +170,11 @@ def _schedule(case: Case, draft: _Draft, price: Forecast | None, carbon: Forecas
         expected_soc_pct=expected_pct,
         ready_by=case.ready_by,
         ready_at=_ready_at(case, draft),
-        known_until=draft.slots[-1].end if draft.slots else None,
+        known_until=draft.curve.known_until if draft.curve else None,
         provisional=draft.provisional,
         reason=draft.reason,
         sentence="",
-        inputs=_inputs(case, price, carbon),
+        inputs=_inputs(case, market),
     )
     return schedule.model_copy(
         update={"sentence": wording.plan_sentence(schedule, case.registration.home_zone, case.now)}
@@ -193,14 +197,17 @@ def _ready_at(case: Case, draft: _Draft) -> datetime | None:
     return case.now if draft.reason is PlanReason.AT_TARGET else None
 
 
-def _inputs(case: Case, price: Forecast | None, carbon: Forecast | None) -> PlanInputs:
+def _inputs(case: Case, market: Market | None) -> PlanInputs:
+    carbon = market.carbon if market else None
     return PlanInputs(
         now=case.now,
         soc_pct=case.soc_pct,
         soc_time=case.state.soc_time,
-        price_issued_at=price.issued_at if price else None,
+        price_issued_at=market.price.issued_at if market else None,
         carbon_issued_at=carbon.issued_at if carbon else None,
         preference_updated_at=case.preference.updated_at,
+        carbon_price_per_tonne=case.preference.carbon_price_per_tonne,
+        power_kw=case.power_kw,
     )
 
 

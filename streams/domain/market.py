@@ -1,0 +1,74 @@
+"""What energy costs in one place: its price and carbon forecasts, prepared once for all the cars there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+from datetime import datetime
+
+from streams.contracts.forecast import Forecast, Slot
+from streams.domain.planner.curve import CostSlot, Curve, combine
+from streams.domain.planner.unknown import expected, next_publication, worth_waiting
+
+
+class Market:
+    """The forecasts of one tariff and region. `adders`: what regional caps put on the price, in currency per kWh."""
+
+    def __init__(self, price: Forecast, carbon: Forecast | None, adders: Forecast | None = None) -> None:
+        self.price = price
+        self.carbon = carbon
+        self.adders = adders
+        self._curves: dict[tuple[float, datetime | None], Curve] = {}
+        self._hour: datetime | None = None
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of the price."""
+        return self.price.unit.split("/")[0]
+
+    def curve(self, carbon_price_per_tonne: float, now: datetime, until: datetime) -> Curve | None:
+        """The curve from `now` on, as far as it is known; None when nothing is.
+
+        When prices end before `until`, those of past days stand in, weighed by what waiting for the next publication
+        is worth; such slots are estimated.
+        """
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if hour != self._hour:
+            self._curves.clear()
+            self._hour = hour
+        ahead = until if until > self.price.slots[-1].end else None
+        key = (carbon_price_per_tonne, ahead)
+        curve = self._curves.get(key)
+        if curve is None:
+            curve = self._curves[key] = Curve(self._slots(carbon_price_per_tonne, hour, now, ahead), key[0])
+        return curve if curve.ends and curve.known_until and curve.known_until > now else None
+
+    def _slots(
+        self, carbon_price_per_tonne: float, hour: datetime, now: datetime, ahead: datetime | None
+    ) -> tuple[CostSlot, ...]:
+        last = self.price.slots[-1].end
+        guessed = expected(self.price, ahead) if ahead and last > now else ()
+        price = self.price.model_copy(update={"slots": (*self.price.slots, *guessed)})
+        slots = combine(price, self.carbon, hour, max(last, ahead or last))
+        if self.adders is not None:
+            slots = _added(slots, self.adders.slots)
+        if not guessed:
+            return slots
+        marked = [replace(slot, estimated=True) if slot.start >= last else slot for slot in slots]
+        return worth_waiting(marked, self.price, carbon_price_per_tonne, next_publication(self.price, now))
+
+
+def _added(slots: tuple[CostSlot, ...], adders: tuple[Slot, ...]) -> tuple[CostSlot, ...]:
+    """The slots, cut at the edges of the adders and with them."""
+    starts = [adder.start for adder in adders]
+    cut: list[CostSlot] = []
+    for slot in slots:
+        at = slot.start
+        while at < slot.end:
+            i = bisect_right(starts, at) - 1
+            inside = i >= 0 and at < adders[i].end
+            edge = adders[i].end if inside else starts[i + 1] if i + 1 < len(starts) else slot.end
+            end = min(slot.end, edge)
+            cut.append(replace(slot, start=at, end=end, adder=adders[i].value if inside else 0.0))
+            at = end
+    return tuple(cut)

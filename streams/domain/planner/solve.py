@@ -1,0 +1,196 @@
+"""One car, one deadline: the best plan there is, and what it means in money, carbon and time.
+
+The loosest way to choose is tried first. What it gives is taken if it also keeps to the stricter rules: nothing that
+keeps to them can be cheaper. So most plans are one pass over sorted slots, and few need the grid of minutes.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from streams.domain.planner.cheapest import Span, cheapest, cheapest_with_goals, merged
+from streams.domain.planner.curve import HOUR_US, MICROSECOND, MINUTE_US, Curve, Profile, instant, us
+from streams.domain.planner.minutes import on_minutes
+from streams.domain.planner.pair import Room, one_or_two
+from streams.domain.planner.problem import Plan, PlanRequest, Policy, Window, start_cost
+from streams.domain.planner.taper import Pace
+
+
+def plan(request: PlanRequest) -> Plan:
+    """The cheapest plan that meets the target; when none can, everything from now. ValueError: no power."""
+    pace = _pace(request)
+    power = request.power_kw
+    now, ready = us(request.now), us(request.ready_by)
+    need = pace.time_us(request.need_kwh) if pace else round(request.need_kwh / power * HOUR_US)
+    room = ready - now
+    if need <= 0:
+        return _finish(request, pace, [], 0, now)
+    if need > room:
+        return _finish(request, pace, [(now, ready)] if room > 0 else [], need, now)
+    margin = request.policy.margin // MICROSECOND
+    soon = 0
+    if request.min_need_kwh > 0:
+        least_kwh = min(request.min_need_kwh, request.need_kwh)
+        soon = min(need, pace.time_us(least_kwh) if pace else round(least_kwh / power * HOUR_US))
+    window = Window(now, now + soon, ready - margin if need <= room - margin else ready, need - soon, pace)
+    spans = _best(request, window) if window.left else window.head
+    return _finish(request, pace, spans, need, window.deadline)
+
+
+def _pace(request: PlanRequest) -> Pace | None:
+    """How power changes on the way to the target, if it does."""
+    if not request.taper:
+        if request.power_kw <= 0:
+            raise ValueError("power_kw must be positive")
+        return None
+    pace = Pace.of(request.power_kw, request.taper)
+    steady = (request.need_kwh / request.power_kw) * HOUR_US
+    return None if abs(pace.time_us(request.need_kwh) - steady) < 1 else pace
+
+
+def _best(request: PlanRequest, window: Window) -> list[Span]:
+    """Minimum first, then the best known time; the unknown only as far as needed, as late as possible."""
+    policy, curve, head = request.policy, request.curve, window.head
+    joined = request.charging_now or bool(head)
+    if request.goals:
+        goals = [(us(by), _on_time(request, window, kwh)) for by, kwh in request.goals]
+        rest, missing = cheapest_with_goals(curve, window.soon, window.deadline, window.left, goals)
+    else:
+        goals = []
+        rest, missing = cheapest(curve, window.soon, window.deadline, window.left, joined=joined)
+    if missing:
+        return _with_unknown(window, rest, missing)
+    spans = merged(head + rest)
+    exact = window.pace is None
+    if exact and (_free(policy) or _single(spans, request, joined=joined)):
+        return spans
+    if exact and not goals and policy.max_blocks is not None and policy.max_blocks <= 2:
+        pair = _pair(request, window, joined=joined)
+        if pair is not None and _keeps(pair, request):
+            return pair
+        spans = pair or spans
+    return on_minutes(request, window, goals) or spans
+
+
+def _on_time(request: PlanRequest, window: Window, kwh: float) -> int:
+    """Time on for the part of a goal that the minimum does not cover."""
+    whole = window.pace.time_us(kwh) if window.pace else round(kwh / request.power_kw * HOUR_US)
+    return max(0, whole - (window.soon - window.now))
+
+
+def _free(policy: Policy) -> bool:
+    """Does the policy leave everything to the prices?"""
+    return policy.max_blocks is None and policy.start_penalty <= 0 and not policy.min_block and not policy.min_pause
+
+
+def _single(spans: list[Span], request: PlanRequest, *, joined: bool) -> bool:
+    """One block: no rule about blocks can ask for less, unless going on would save a start."""
+    if len(spans) > 1 or (request.charging_now and not _keeps(spans, request)):
+        return False
+    return request.policy.start_penalty <= 0 or not joined or spans[0][0] == us(request.now)
+
+
+def _pair(request: PlanRequest, window: Window, *, joined: bool) -> list[Span] | None:
+    """The best one or two blocks in known time without a gap; None where it has one."""
+    most = request.policy.max_blocks or 1
+    if timedelta(microseconds=window.left) <= request.policy.min_block and not window.head:
+        most = 1
+    room = _known(request.curve, window, joined=joined)
+    if room is None:
+        return None
+    edges, rates, joined = room
+    whole = not any(value % MINUTE_US for value in (*edges, window.left))
+    unit = MINUTE_US if whole else 1
+    found = one_or_two(
+        Room(
+            edges=[edge // unit for edge in edges],
+            rates=rates,
+            start_cost=start_cost(request.policy.start_penalty, request.power_kw, unit),
+            joined=joined,
+            going=most,
+            fresh=most - len(window.head),
+        ),
+        window.left // unit,
+    )
+    return None if found is None else merged(window.head + [(a * unit, b * unit) for a, b in found])
+
+
+def _known(curve: Curve, window: Window, *, joined: bool) -> tuple[list[int], list[int], bool] | None:
+    """Edges and rates of the known time in the window, and whether a running block may go on into it."""
+    edges: list[int] = []
+    rates: list[int] = []
+    for start, end, rate in zip(curve.starts, curve.ends, curve.rates, strict=True):
+        a, b = max(start, window.soon), min(end, window.deadline)
+        if a >= b:
+            continue
+        if not edges:
+            edges.append(a)
+        elif edges[-1] != a:
+            return None
+        edges.append(b)
+        rates.append(rate)
+    return (edges, rates, joined and edges[0] == window.soon) if edges else None
+
+
+def _keeps(spans: list[Span], request: PlanRequest) -> bool:
+    """Are no block and no pause too short? The block that begins at once may be: it runs, or has to."""
+    policy, now = request.policy, us(request.now)
+    least = min(policy.min_block // MICROSECOND, sum(b - a for a, b in spans))
+    begun = request.charging_now or request.min_need_kwh > 0
+    blocks = spans[1:] if begun and spans[0][0] == now else spans
+    stops = [now] if request.charging_now and spans[0][0] > now else []
+    edges = [*stops, *(edge for span in spans for edge in span)][1 - len(stops) :]
+    pauses = (after - before for before, after in zip(edges[::2], edges[1::2], strict=False))
+    return all(b - a >= least for a, b in blocks) and all(p >= policy.min_pause // MICROSECOND for p in pauses)
+
+
+def _with_unknown(window: Window, known: list[Span], missing: int) -> list[Span]:
+    """All known time and the rest in time without a price, the latest; at once when nothing is known."""
+    if not known:
+        return merged([*window.head, (window.soon, window.soon + window.left)])
+    edges = [window.soon, *(edge for span in known for edge in span), window.deadline]
+    spans = [*window.head, *known]
+    for a, b in reversed(list(zip(edges[::2], edges[1::2], strict=True))):
+        length = min(missing, b - a)
+        if length:
+            spans.append((b - length, b))
+            missing -= length
+    return merged(sorted(spans))
+
+
+def _finish(request: PlanRequest, pace: Pace | None, spans: list[Span], need: int, deadline: int) -> Plan:
+    """What the spans mean in energy, money and carbon. Provisional: prices were missing before `deadline`."""
+    curve = request.curve
+    now = us(request.now)
+    filled, energy_kwh, cost, carbon_g = _fill(curve, spans, request.power_kw, pace)
+    on = sum([b - a for a, b in spans])
+    reachable = need <= on
+    objective = cost + curve.carbon_price * carbon_g * 1e-6
+    if request.policy.start_penalty and spans:
+        objective += request.policy.start_penalty * (len(spans) - (request.charging_now and spans[0][0] == now))
+    done_at = filled[-1][1] if filled else request.now
+    return Plan(
+        filled,
+        energy_kwh,
+        cost,
+        carbon_g,
+        objective,
+        reachable,
+        0.0 if reachable else request.need_kwh - energy_kwh,
+        done_at if reachable else request.now + timedelta(microseconds=need),
+        curve.known_until,
+        reachable and bool(spans) and not curve.covers(now, deadline),
+    )
+
+
+def _fill(curve: Curve, spans: list[Span], power_kw: float, pace: Pace | None) -> tuple[Profile, float, float, float]:
+    """Blocks, energy, cost and carbon of spans."""
+    if pace is None and spans and curve.covers(spans[0][0], spans[-1][1]):
+        return curve.fill(spans, power_kw)
+    blocks, on = [], 0
+    for a, b in spans:
+        kwh = (b - a) * power_kw / HOUR_US if pace is None else pace.energy(on + b - a) - pace.energy(on)
+        blocks.append((instant(a), instant(b), kwh))
+        on += b - a
+    cost, carbon_g = curve.bill(tuple(blocks))
+    return tuple(blocks), sum(kwh for _, _, kwh in blocks), cost, carbon_g
