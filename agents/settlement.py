@@ -1,31 +1,84 @@
-"""vehicle states -> settled sessions: metered from telemetry, priced slot by slot when the cable comes out."""
+"""vehicle states -> settled sessions: metered from telemetry, priced slot by slot when the cable comes out.
+
+An account is given again, as the next revision, when something it rests on is corrected.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final, NamedTuple
+
 from agents.engine.stage import Record, Stage, Work
-from streams.contracts.forecast import Forecast
+from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
 from streams.contracts.vehicle import VehicleState
-from streams.domain.forecasts import forecast_key, merge
-from streams.domain.settle import meter, settle
+from streams.domain.forecasts import KEPT, forecast_key, merge
+from streams.domain.kept import Kept, account_of, corrects, keep, news, reachable, within_reach
+from streams.domain.settle import OpenSession, meter, settle
+from streams.domain.told import Told, hear, told_of
 from streams.topics import REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE
-from tables import SETTLEMENT_CURVES, SETTLING
-from tables.rows import SettlingRow
+from tables import SETTLED, SETTLEMENT_CURVES, SETTLING
+from tables.rows import SettledRow, SettlingRow
+
+_SETTLED_ON: Final = {ForecastKind.PRICE, ForecastKind.CARBON}
+
+
+class Reach(NamedTuple):
+    """What a car's settled sessions rest on and the time they span: tells whom to look at without a look at the row.
+
+    `expires`: when the first of several can be dropped.
+    """
+
+    curves: frozenset[str]
+    since: datetime
+    until: datetime
+    expires: datetime | None
 
 
 def step(work: Work) -> None:
-    """Meter open sessions; settle one when it has ended."""
+    """Meter open sessions; settle one when it has ended, and again when what it was settled on is corrected."""
     for record in work:
         message = record.value
         if isinstance(message, Forecast):
-            key = forecast_key(message)
-            work.put(SETTLEMENT_CURVES, key, merge(work.get(SETTLEMENT_CURVES, key), message))
+            if message.kind in _SETTLED_ON:
+                _new_vintage(work, message)
         elif message is None:
             if record.topic == REGISTRATION.name:
-                work.delete(SETTLING, record.key)
+                _forget(work, record.key)
         else:
             _note(work, record)
+
+
+def _new_vintage(work: Work, vintage: Forecast) -> None:
+    key = forecast_key(vintage)
+    known = work.get(SETTLEMENT_CURVES, key)
+    curve = merge(known, vintage)
+    fresh = news(known, curve)
+    work.put(SETTLEMENT_CURVES, key, curve)
+    if fresh is None:
+        return
+    start, end = fresh
+    reached = [
+        car
+        for car, reach in work.memory.scratch.items()
+        if (key in reach.curves and reach.since < end and start < reach.until)
+        or (reach.expires is not None and reach.expires < work.now)
+    ]
+    for car in sorted(reached):
+        _correct(work, car, start, end)
+
+
+def _correct(work: Work, car: str, start: datetime, end: datetime) -> None:
+    """Settle again what lies in [start, end), and drop what no curve covers any more."""
+    row = work.get(SETTLED, car)
+    if row is None:
+        return
+    _keep(work, car, within_reach(row.kept, work.now))
+    for kept in row.kept:
+        account = kept.account
+        if account.plugged_at < end and start < account.ended_at and reachable(account, work.now):
+            _settle(work, kept.opened, kept.told)
 
 
 def _note(work: Work, record: Record) -> None:
@@ -34,12 +87,23 @@ def _note(work: Work, record: Record) -> None:
         case Registration() as registration:
             row = row.model_copy(update={"registration": registration})
         case Schedule() as schedule:
-            row = row.model_copy(update={"schedule": schedule})
+            row = _hear(work, row, schedule)
         case VehicleState() as state if row.registration is not None and state.session is not None:
             row = _meter(work, row, state, row.registration)
         case _:
             return
     work.put(SETTLING, record.key, row)
+
+
+def _hear(work: Work, row: SettlingRow, schedule: Schedule) -> SettlingRow:
+    """Remember what was told; of a session that is settled already, it settles it again."""
+    told = hear(row.told, schedule)
+    if told is row.told:
+        return row
+    opened = row.open
+    if opened is not None and row.settled_revision and opened.session.id == schedule.session_id:
+        _settle(work, opened, told_of(told, opened.session.id))
+    return row.model_copy(update={"told": told})
 
 
 def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Registration) -> SettlingRow:
@@ -51,19 +115,63 @@ def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Regi
     done = row.settled_revision if known else 0
     if session.ended_at is not None and done >= session.revision:
         return row
-    opened = meter(row.open if known else None, state, registration, row.schedule)
+    opened = meter(row.open if known else None, state, registration)
     if session.ended_at is not None:
-        price = work.get(SETTLEMENT_CURVES, f"price:{registration.tariff}")
-        carbon = work.get(SETTLEMENT_CURVES, f"carbon:{registration.region}")
-        work.send(SESSION, state.car, settle(opened, price, carbon, work.now))
+        _settle(work, opened, told_of(row.told, session.id))
         done = session.revision
     return row.model_copy(update={"open": opened, "settled_revision": done})
 
 
+def _settle(work: Work, opened: OpenSession, told: Told | None) -> None:
+    """Give an account, unless the last one said the same."""
+    price = work.get(SETTLEMENT_CURVES, f"price:{opened.baseline.tariff}")
+    carbon = work.get(SETTLEMENT_CURVES, f"carbon:{opened.baseline.region}")
+    row = work.get(SETTLED, opened.car)
+    known = row.kept if row else ()
+    before = account_of(known, opened.session.id)
+    account = settle(opened, told, price, carbon, work.now, before)
+    if before is None or corrects(account, before):
+        work.send(SESSION, opened.car, account)
+        _keep(work, opened.car, keep(within_reach(known, work.now), Kept(opened=opened, told=told, account=account)))
+
+
+def _keep(work: Work, car: str, kept: tuple[Kept, ...]) -> None:
+    row = work.get(SETTLED, car)
+    if row is None or row.kept != kept:
+        row = SettledRow(kept=kept)
+        work.put(SETTLED, car, row)
+    _note_reach(work, car, row)
+
+
+def _note_reach(work: Work, car: str, row: SettledRow) -> None:
+    curves = {
+        key
+        for kept in row.kept
+        for key in (f"price:{kept.opened.baseline.tariff}", f"carbon:{kept.opened.baseline.region}")
+    }
+    since = min(kept.account.plugged_at for kept in row.kept)
+    until = max(kept.account.ended_at for kept in row.kept)
+    expires = since + KEPT if len(row.kept) > 1 else None
+    work.memory.scratch[car] = Reach(frozenset(curves), since, until, expires)
+
+
+def _forget(work: Work, car: str) -> None:
+    work.delete(SETTLING, car)
+    if work.get(SETTLED, car) is not None:
+        work.delete(SETTLED, car)
+    work.memory.scratch.pop(car, None)
+
+
+def _restore(work: Work) -> None:
+    for car, row in work.items(SETTLED):
+        _note_reach(work, car, row)
+
+
 STAGE = Stage(
     "settlement",
+    step=step,
+    restore=_restore,
     reads=(REGISTRATION, SCHEDULE, VEHICLE, REPLAN),
     writes=(SESSION,),
-    tables=(SETTLING, SETTLEMENT_CURVES),
-    step=step,
+    tables=(SETTLING, SETTLED, SETTLEMENT_CURVES),
 )

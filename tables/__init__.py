@@ -15,6 +15,7 @@ from tables.rows import (
     NotifiedRow,
     OutboxRow,
     PollRow,
+    SettledRow,
     SettlingRow,
     StatusRow,
     VintageRow,
@@ -41,6 +42,7 @@ CONTROL = model_table("control", ControlState, "dispatch", "Desired and observed
 OUTBOX = model_table("outbox", OutboxRow, "commands", "The last command of a car and how far its sending has come.")
 IN_FLIGHT = model_table("in-flight", InFlightRow, "confirmation", "Commands that await proof.")
 SETTLING = model_table("settling", SettlingRow, "settlement", "Open sessions, metered from telemetry.")
+SETTLED = model_table("settled", SettledRow, "settlement", "Settled sessions that may still be corrected.")
 SETTLEMENT_CURVES = model_table(
     "settlement-curves", Forecast, "settlement", "Price and carbon curves to settle on.", key="curve", personal=False
 )
@@ -59,6 +61,7 @@ TABLES: tuple[Table[Any], ...] = (
     OUTBOX,
     IN_FLIGHT,
     SETTLING,
+    SETTLED,
     SETTLEMENT_CURVES,
     STATUSES,
     NOTIFIED,

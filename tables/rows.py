@@ -11,11 +11,12 @@ from streams.contracts.command import CommandEvent
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.notification import NotificationEvent
 from streams.contracts.registration import Registration
-from streams.contracts.schedule import Schedule
 from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.kept import Kept
 from streams.domain.notify import Ledger
 from streams.domain.settle import OpenSession
 from streams.domain.status import StatusState
+from streams.domain.told import Told
 
 
 class Row(BaseModel):
@@ -75,9 +76,15 @@ class SettlingRow(Row):
     """A session being metered, with what it is metered by."""
 
     registration: Registration | None = None
-    schedule: Schedule | None = None
+    told: tuple[Told, ...] = ()
     open: OpenSession | None = None
     settled_revision: int = 0
+
+
+class SettledRow(Row):
+    """The sessions of a car that may still be corrected, with their last accounts."""
+
+    kept: tuple[Kept, ...]
 
 
 class StatusRow(Row):

@@ -4,10 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from streams.domain.planner import CostSlot, PlanRequest, Profile, plan
+from pydantic import BaseModel, ConfigDict
+
+from streams.contracts.registration import Registration
+from streams.domain.planner import CostSlot, Curve, PlanRequest, Policy, Profile, plan
 from streams.domain.ready import next_local
+
+#: A timer as drivers set it: from half past midnight on; at once for who comes home before six.
+TIMER_AT: Final = time(0, 30)
+TIMER_UNTIL: Final = time(6)
+
+
+class Baseline(BaseModel):
+    """What the car would have done without us, written down when the cable goes in and never defined anew.
+
+    Energies from a state of charge rest on it as well, and so do the curves that the session is priced by.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    usable_kwh: float
+    power_kw: float
+    efficiency: float
+    home_zone: str
+    tariff: str
+    region: str
+    timer_at: time
+    timer_until: time
+
+    @classmethod
+    def of(cls, registration: Registration) -> Baseline:
+        """By the registration in force."""
+        return cls(
+            usable_kwh=registration.usable_kwh,
+            power_kw=registration.power_kw,
+            efficiency=registration.efficiency,
+            home_zone=registration.home_zone,
+            tariff=registration.tariff,
+            region=registration.region,
+            timer_at=TIMER_AT,
+            timer_until=TIMER_UNTIL,
+        )
 
 
 def unmanaged(energy_kwh: float, power_kw: float, start: datetime, end: datetime) -> Profile:
@@ -23,8 +63,8 @@ def timer(
     start: datetime,
     end: datetime,
     zone: str,
-    at: time = time(0, 30),
-    until: time = time(6),
+    at: time = TIMER_AT,
+    until: time = TIMER_UNTIL,
 ) -> Profile:
     """From the local time `at` on; at once when plugged in between `at` and `until`.
 
@@ -49,20 +89,20 @@ def oracle(
     slots: Sequence[CostSlot],
     carbon_price: float,
 ) -> Profile:
-    """The cheapest way within [start, end], knowing every price. `carbon_price` in currency per tonne."""
+    """The cheapest way within [start, end], knowing every price, in any number of blocks: what nothing can beat.
+
+    `carbon_price` in currency per tonne.
+    """
     if energy_kwh > power_kw * ((end - start) / timedelta(hours=1)):
         return unmanaged(energy_kwh, power_kw, start, end)
     best = plan(
         PlanRequest(
             now=start,
             ready_by=end,
-            slots=tuple(slots),
+            curve=Curve.of(slots, carbon_price),
             need_kwh=energy_kwh,
-            min_need_kwh=0,
             power_kw=power_kw,
-            carbon_price_per_tonne=carbon_price,
-            charging_now=False,
-            margin=timedelta(0),
+            policy=Policy(max_blocks=None),
         )
     )
     return best.blocks

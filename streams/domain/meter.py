@@ -1,4 +1,4 @@
-"""A plug session while it lasts: how much energy went in when, by telemetry alone, and what was promised."""
+"""A plug session while it lasts: how much energy went in when, by telemetry alone."""
 
 from __future__ import annotations
 
@@ -9,75 +9,45 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from streams.contracts.registration import Registration
-from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.counterfactual import Baseline
 from streams.domain.planner import Profile
 
 #: Touching readings inside one grid step become one: no tariff has shorter slots to tell them apart by.
 _STEP_S: Final = 300
-_NO_PROMISE: Final = {PlanReason.UNKNOWN_SOC, PlanReason.UNPLUGGED, PlanReason.AWAY}
 
 
-class _Fold(BaseModel):
+class OpenSession(BaseModel):
+    """One session being metered. `energy`: (start, end, wall kWh), sorted, disjoint; `track`: (at, soc_pct)."""
+
     model_config = ConfigDict(frozen=True)
-
-
-class Promised(_Fold):
-    """What the driver was told: this full by then, or not."""
-
-    ready_by: datetime
-    target_pct: float
-    reachable: bool
-    expected_pct: float | None
-    paused: bool
-    carbon_price_per_tonne: float
-    currency: str
-
-
-class OpenSession(_Fold):
-    """One session being metered. `energy`: (start, end, wall kWh), sorted, disjoint; `track`: (at, soc_pct).
-
-    `first` is the first promise on the terms in force (a new target or ready-by is a new promise), `latest`
-    the last one made before its ready-by passed.
-    """
 
     car: str
     session: PlugSession
-    usable_kwh: float
-    power_kw: float
-    efficiency: float
-    home_zone: str
+    baseline: Baseline
     energy: Profile = ()
     track: tuple[tuple[datetime, float], ...] = ()
     high_pct: float | None = None
     charging: bool = False
     read_at: datetime | None = None
     read_kw: float | None = None
-    first: Promised | None = None
-    latest: Promised | None = None
 
 
-def meter(
-    opened: OpenSession | None, state: VehicleState, registration: Registration, schedule: Schedule | None
-) -> OpenSession:
-    """Fold one more state. Idempotent; a new session starts anew. ValueError: the car was never plugged in."""
+def meter(opened: OpenSession | None, state: VehicleState, registration: Registration) -> OpenSession:
+    """Fold one more state. Idempotent; a new session starts anew, on the registration in force.
+
+    ValueError: the car was never plugged in.
+    """
     if state.session is None:
         if opened is None:
             raise ValueError("a car that was never plugged in has no session to meter")
         return opened
     if opened is None or opened.session.id != state.session.id:
-        opened = OpenSession(
-            car=state.car,
-            session=state.session,
-            usable_kwh=registration.usable_kwh,
-            power_kw=registration.power_kw,
-            efficiency=registration.efficiency,
-            home_zone=registration.home_zone,
-        )
+        opened = OpenSession(car=state.car, session=state.session, baseline=Baseline.of(registration))
     elif _newness(state.session) >= _newness(opened.session):
         opened = opened.model_copy(update={"session": state.session})
-    return _promise(_read(opened, state), schedule)
+    return _read(opened, state)
 
 
 def soc_at(opened: OpenSession, at: datetime) -> float | None:
@@ -127,8 +97,8 @@ def _risen(
     """The energy behind a new high, placed where the car was charging: whole percents arrive late."""
     if opened.high_pct is None or soc_pct <= opened.high_pct:
         return None
-    energy_kwh = (soc_pct - opened.high_pct) / 100 * opened.usable_kwh / opened.efficiency
-    length = timedelta(hours=energy_kwh / opened.power_kw)
+    energy_kwh = (soc_pct - opened.high_pct) / 100 * opened.baseline.usable_kwh / opened.baseline.efficiency
+    length = timedelta(hours=energy_kwh / opened.baseline.power_kw)
     before = opened.track[-1][0]
     free_from = opened.energy[-1][1] if opened.energy else opened.session.plugged_at
     if opened.charging and not charging:
@@ -156,32 +126,3 @@ def _extend(
     if len(track) > 1 and track[-1][1] == track[-2][1] == sample[1]:
         return (*track[:-1], sample)
     return (*track, sample)
-
-
-def _promise(opened: OpenSession, schedule: Schedule | None) -> OpenSession:
-    if schedule is None or schedule.session_id != opened.session.id or schedule.reason in _NO_PROMISE:
-        return opened
-    if schedule.ready_by is None or schedule.target_soc_pct is None:
-        return opened
-    if opened.latest is not None and schedule.inputs.now >= opened.latest.ready_by:
-        return opened
-    made = Promised(
-        ready_by=schedule.ready_by,
-        target_pct=schedule.target_soc_pct,
-        reachable=schedule.reachable,
-        expected_pct=schedule.expected_soc_pct,
-        paused=schedule.reason is PlanReason.PAUSED,
-        carbon_price_per_tonne=_carbon_price(schedule),
-        currency=schedule.currency,
-    )
-    first = opened.first
-    if first is None or (first.ready_by, first.target_pct) != (made.ready_by, made.target_pct):
-        first = made
-    return opened.model_copy(update={"first": first, "latest": made})
-
-
-def _carbon_price(schedule: Schedule) -> float:
-    """The carbon price that the schedule was made with, read back from its objective."""
-    if schedule.carbon_g <= 0:
-        return 0.0
-    return max(0.0, round((schedule.objective - schedule.cost) / schedule.carbon_g * 1e6, 6))

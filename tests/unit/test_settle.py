@@ -7,52 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contracts.forecast import ForecastKind
-from streams.contracts.preference import Preference
-from streams.contracts.schedule import Schedule
+from streams.contracts.schedule import PlanReason
 from streams.contracts.session import Promise
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import VehicleState
+from streams.domain.meter import meter
 from streams.domain.planner import CostSlot
-from streams.domain.planning import PlanningState, decide
-from streams.domain.settle import OpenSession, meter, oracle, price_of, settle, timer, unmanaged
-from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
+from streams.domain.settle import oracle, price_of, settle, timer, unmanaged
+from tests.night import PLUGGED, TWO_RATES, after, forecast, registration, session, state
+from tests.settling import CARBON, ENDED, PRICE, account, metered, night, schedule, told
 
-PRICE = forecast(TWO_RATES)
-CARBON = forecast([200.0] * 13 + [100.0] * 35, ForecastKind.CARBON)
 SLOTS = tuple(CostSlot(s.start, s.end, s.value, 0.0) for s in PRICE.slots)
-ENDED = 800
-
-
-def plan_of(**wishes: Any) -> Schedule:
-    wish: Preference = preference(**wishes)
-    known = PlanningState(car=CAR, registration=registration(), preference=wish, state=state())
-    schedule = decide(known, PRICE, CARBON, PLUGGED, 0)
-    assert schedule is not None
-    return schedule
-
-
-def night(start: float = 390, power_kw: float = 7.2, ended: float = ENDED, until_pct: float = 80) -> list[VehicleState]:
-    """Readings every five minutes: waits, charges from `start` on, is unplugged at `ended`."""
-    readings, soc = [], 50.0
-    for minutes in range(0, int(ended) + 1, 5):
-        on = minutes >= start and soc < until_pct
-        charge = Charge.CHARGING if on else Charge.IDLE
-        stay = session(ended_at=after(ended)) if minutes == ended else session()
-        readings.append(state(minutes, soc_pct=int(soc), charge=charge, session=stay))
-        soc = min(until_pct, soc + (power_kw * 0.9 / 60 * 100 * 5 / 60 if on else 0))
-    return readings
-
-
-def metered(readings: list[VehicleState], schedule: Schedule | None) -> OpenSession:
-    opened = meter(None, readings[0], registration(), schedule)
-    for reading in readings[1:]:
-        opened = meter(opened, reading, registration(), schedule)
-    return opened
 
 
 def test_energy_is_read_off_the_state_of_charge_where_the_car_charged() -> None:
-    opened = metered(night(), plan_of())
+    opened = metered(night())
     assert sum(kwh for _, _, kwh in opened.energy) == pytest.approx(20)
     assert abs(opened.energy[0][0] - after(390)) <= timedelta(minutes=10)
     assert abs(opened.energy[-1][1] - after(390 + 20 / 7.2 * 60)) <= timedelta(minutes=10)
@@ -67,7 +36,7 @@ def test_duplicates_and_late_readings_change_nothing(extra: list[int], rng: Any)
     for i in extra:
         place = rng.randrange(i, len(readings)) + 1
         disturbed.insert(max(disturbed.index(r) for r in readings[:place]) + 1, readings[i])
-    assert metered(disturbed, plan_of()) == metered(readings, plan_of())
+    assert metered(disturbed) == metered(readings)
 
 
 def test_a_car_that_tells_no_charge_is_metered_by_power() -> None:
@@ -75,58 +44,60 @@ def test_a_car_that_tells_no_charge_is_metered_by_power() -> None:
         state(m, soc_pct=None, soc_time=None, charge=Charge.CHARGING if m < 60 else Charge.IDLE, power_kw=7.2)
         for m in range(0, 121, 5)
     ]
-    assert sum(kwh for _, _, kwh in metered(readings, None).energy) == pytest.approx(7.2)
+    assert sum(kwh for _, _, kwh in metered(readings).energy) == pytest.approx(7.2)
 
 
 def test_what_happens_after_the_session_is_not_metered() -> None:
     readings = night()
     gone = state(ENDED + 60, soc_pct=95, session=session(ended_at=after(ENDED)))
-    assert metered([*readings, gone], None) == metered(readings, None)
+    assert metered([*readings, gone]) == metered(readings)
 
 
 def test_a_drive_before_the_reading_that_ends_the_session_costs_no_promise() -> None:
-    readings = night()
     gone = state(ENDED, soc_pct=71, session=session(ended_at=after(ENDED)))
-    opened = metered([*readings[:-1], gone], plan_of())
-    assert opened.track[-1][1] == 80
-    assert settle(opened, PRICE, CARBON, after(ENDED)).promise is Promise.MET
+    readings = [*night()[:-1], gone]
+    assert metered(readings).track[-1][1] == 80
+    assert account(readings).promise is Promise.MET
 
 
 def test_a_car_that_was_never_plugged_in_is_not_metered() -> None:
     with pytest.raises(ValueError, match="never plugged in"):
-        meter(None, state(session=None), registration(), None)
+        meter(None, state(session=None), registration())
 
 
-def test_a_new_session_starts_anew() -> None:
-    opened = metered(night(), plan_of())
-    fresh = meter(opened, state(900, session=session("s2", plugged_at=after(900))), registration(), None)
-    assert (fresh.session.id, fresh.energy, fresh.first) == ("s2", (), None)
+def test_a_new_session_starts_anew_on_the_registration_in_force() -> None:
+    stay = session("s2", plugged_at=after(900))
+    fresh = meter(metered(night()), state(900, session=stay), registration(power_kw=11))
+    assert (fresh.session.id, fresh.energy, fresh.baseline.power_kw) == ("s2", (), 11)
 
 
 def test_a_settled_night_stands_beside_its_three_alternatives() -> None:
-    account = settle(metered(night(), plan_of()), PRICE, CARBON, after(ENDED + 1))
-    assert account.cost is not None
-    assert account.carbon_g is not None
-    assert account.cost.managed == pytest.approx(20 * 0.10, abs=0.15)
-    assert account.cost.unmanaged == pytest.approx(20 * 0.30)
-    assert account.cost.timer == pytest.approx(20 * 0.10)
-    assert account.cost.oracle == pytest.approx(20 * 0.10)
-    assert account.carbon_g.unmanaged == pytest.approx(20 * 200)
-    assert (account.promise, account.currency) == (Promise.MET, "GBP")
-    assert (account.start_soc_pct, account.end_soc_pct) == (50, 80)
-    again = settle(metered(night(), plan_of()), PRICE, CARBON, after(ENDED + 1))
-    assert again == account
+    night_account = account()
+    assert night_account.cost is not None
+    assert night_account.carbon_g is not None
+    assert night_account.cost.managed == pytest.approx(20 * 0.10, abs=0.15)
+    assert night_account.cost.unmanaged == pytest.approx(20 * 0.30)
+    assert night_account.cost.timer == pytest.approx(20 * 0.10)
+    assert night_account.cost.oracle == pytest.approx(20 * 0.10)
+    assert night_account.carbon_g.unmanaged == pytest.approx(20 * 200)
+    assert (night_account.promise, night_account.currency) == (Promise.MET, "GBP")
+    assert (night_account.start_soc_pct, night_account.end_soc_pct) == (50, 80)
+    assert account() == night_account
 
 
-def test_amounts_that_no_forecast_covers_are_unknown_not_zero() -> None:
-    opened = metered(night(), plan_of())
-    assert settle(opened, None, CARBON, after(ENDED)).cost is None
-    assert settle(opened, PRICE, None, after(ENDED)).carbon_g is None
-    assert settle(opened, forecast(TWO_RATES[:15]), CARBON, after(ENDED)).cost is None
+def test_amounts_are_unknown_not_zero_unless_the_whole_stay_is_known() -> None:
+    nothing = account(price=None)
+    assert (nothing.cost, nothing.carbon_g, nothing.saving, nothing.slots) == (None, None, None, None)
+    assert account(carbon=None).carbon_g is None
+    assert account(carbon=None).carbon_saved_g is None
+    assert account(carbon=None).cost is not None
+    assert account(price=forecast(TWO_RATES[:15])).cost is None
+    hole = PRICE.model_copy(update={"slots": (*PRICE.slots[:20], *PRICE.slots[21:])})
+    assert account(price=hole).cost is None
 
 
 @pytest.mark.parametrize(
-    ("wishes", "readings", "promise"),
+    ("plan", "readings", "promise"),
     [
         pytest.param({}, night(), Promise.MET, id="met"),
         pytest.param({}, night(until_pct=79), Promise.MET, id="met but for rounding"),
@@ -134,39 +105,29 @@ def test_amounts_that_no_forecast_covers_are_unknown_not_zero() -> None:
         pytest.param({}, night(start=700), Promise.MISSED, id="too late"),
         pytest.param({}, night(ended=450), Promise.LEFT_EARLY, id="left early"),
         pytest.param({}, night(start=0, ended=450), Promise.MET, id="left early, but full"),
-        pytest.param({"ready_by": "19:00"}, night(start=0), Promise.UNREACHABLE, id="never in reach"),
-        pytest.param({"mode": "paused"}, night(start=2000), Promise.NOT_MADE, id="paused"),
+        pytest.param({"ready_by": after(60), "reachable": False}, night(start=0), Promise.UNREACHABLE, id="no chance"),
+        pytest.param({"reason": PlanReason.PAUSED}, night(start=2000), Promise.NOT_MADE, id="paused"),
+        pytest.param({"reason": PlanReason.AWAY}, night(), Promise.NOT_MADE, id="away"),
     ],
 )
-def test_what_became_of_the_promise(wishes: dict[str, Any], readings: list[VehicleState], promise: Promise) -> None:
-    assert settle(metered(readings, plan_of(**wishes)), PRICE, CARBON, after(ENDED)).promise is promise
+def test_what_became_of_the_promise(plan: dict[str, Any], readings: list[VehicleState], promise: Promise) -> None:
+    assert settle(metered(readings), told(schedule(**plan)), PRICE, CARBON, after(ENDED)).promise is promise
 
 
 def test_no_plan_is_no_promise() -> None:
-    assert settle(metered(night(), None), PRICE, CARBON, after(ENDED)).promise is Promise.NOT_MADE
+    assert settle(metered(night()), None, PRICE, CARBON, after(ENDED)).promise is Promise.NOT_MADE
 
 
 def test_a_promise_that_failed_is_missed_even_if_the_car_was_warned() -> None:
-    plan = plan_of()
-    warned = plan.model_copy(
-        update={"revision": 2, "reachable": False, "inputs": plan.inputs.model_copy(update={"now": after(600)})}
-    )
-    readings = night(until_pct=70)
-    opened = metered(readings[:60], plan)
-    for reading in readings[60:]:
-        opened = meter(opened, reading, registration(), warned)
-    assert settle(opened, PRICE, CARBON, after(ENDED)).promise is Promise.MISSED
+    said = told(schedule(), schedule(2, at=600, reachable=False))
+    assert settle(metered(night(until_pct=70)), said, PRICE, CARBON, after(ENDED)).promise is Promise.MISSED
 
 
 def test_a_promise_is_judged_by_its_own_ready_by_not_by_the_next_days() -> None:
-    plan = plan_of()
-    next_day = plan.model_copy(
-        update={"ready_by": after(780 + 1440), "inputs": plan.inputs.model_copy(update={"now": after(790)})}
-    )
-    opened = metered(night(until_pct=70)[:-1], plan)
+    said = told(schedule(), schedule(2, at=790, ready_by=after(780 + 1440)))
     full = state(2200, soc_pct=80, session=session(ended_at=after(2300)))
-    opened = meter(opened, full, registration(), next_day)
-    assert settle(opened, PRICE, CARBON, after(2300)).promise is Promise.MISSED
+    opened = metered([*night(until_pct=70)[:-1], full])
+    assert settle(opened, said, PRICE, CARBON, after(2300)).promise is Promise.MISSED
 
 
 @pytest.mark.parametrize(
