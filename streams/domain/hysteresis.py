@@ -65,14 +65,24 @@ def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> t
     The offset keeps a fleet from switching at once. What already runs, or must at once, stays; the rest
     moves together, and only if that ends before the margin.
     """
-    best = plan(case.request(curve, need_kwh, at_once_kwh))
+    request = case.request(curve, need_kwh, at_once_kwh)
+    best = plan(request)
+    blocks = _without(best.blocks, request.need_kwh - need_kwh)
     widest = int(case.rules.edge_spread.total_seconds())
     offset = timedelta(seconds=spread_seconds(case.registration.car, case.session.id, spread=widest))
-    if best.blocks[-1][1] + offset > case.ready_by - case.margin:
-        return best.blocks, best.provisional
+    if blocks[-1][1] + offset > case.ready_by - case.margin:
+        return blocks, best.provisional
     stays = case.charging or at_once_kwh > 0
-    moved = (b if stays and b[0] <= case.now else (b[0] + offset, b[1] + offset, b[2]) for b in best.blocks)
+    moved = (b if stays and b[0] <= case.now else (b[0] + offset, b[1] + offset, b[2]) for b in blocks)
     return tuple(moved), best.provisional
+
+
+def _without(profile: Profile, surplus_kwh: float) -> Profile:
+    """The profile, less the part of a minute at its end that the car does not need."""
+    start, end, kwh = profile[-1]
+    if not 0 < surplus_kwh < kwh:
+        return profile
+    return (*profile[:-1], (start, end - (end - start) * (surplus_kwh / kwh), kwh - surplus_kwh))
 
 
 def _off_course(case: Case, old: Schedule, soc_pct: float) -> bool:

@@ -18,7 +18,7 @@ from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
 from streams.domain import wording
 from streams.domain.forecasts import merge
-from streams.domain.planner import PlanRequest, combine, plan, price_of
+from streams.domain.planner import Curve, PlanRequest, Policy, combine, plan, price_of
 from streams.domain.ready import ready_by
 from streams.domain.status import StatusState, status
 
@@ -75,13 +75,10 @@ def schedule(v: SimVehicle, stay: Stay, session: str) -> Schedule:
         PlanRequest(
             now=at,
             ready_by=by,
-            slots=combine(price, carbon, at, by),
+            curve=Curve.of(combine(price, carbon, at, by), v.carbon_price_per_tonne),
             need_kwh=need_kwh,
-            min_need_kwh=0,
             power_kw=v.power_kw,
-            carbon_price_per_tonne=v.carbon_price_per_tonne,
-            charging_now=False,
-            margin=timedelta(minutes=20),
+            policy=Policy(margin=timedelta(minutes=20)),
         )
     )
     schedule = Schedule(

@@ -9,7 +9,9 @@ import pytest
 from streams.contracts.forecast import Forecast
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.telemetry import Charge, Plug
+from streams.domain.case import PlanRules
 from streams.domain.ids import spread_seconds
+from streams.domain.market import Market
 from streams.domain.planning import (
     PlanningState,
     decide,
@@ -21,6 +23,7 @@ from streams.domain.planning import (
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 
 PRICE = forecast(TWO_RATES)
+MARKET = Market(PRICE, None)
 CHEAP = after(390), after(630)  # 00:30 to 04:30 local
 #: 50 % to 80 % at the wall.
 NEED_KWH = 20.0
@@ -35,7 +38,8 @@ def planning(**changes: Any) -> PlanningState:
 def publish(
     known: PlanningState, price: Forecast | None = PRICE, minutes: float = 0, spread: int = 600
 ) -> tuple[PlanningState, Schedule]:
-    schedule = decide(known, price, None, after(minutes), spread)
+    market = Market(price, None) if price else None
+    schedule = decide(known, market, after(minutes), PlanRules(edge_spread=timedelta(seconds=spread)))
     assert schedule is not None
     return observe_schedule(known, schedule), schedule
 
@@ -54,8 +58,8 @@ def test_the_cheapest_plan_is_published_once() -> None:
     assert schedule.expected_soc_pct == pytest.approx(80)
     assert schedule.ready_by == after(780)
     assert schedule.inputs.price_issued_at == PRICE.issued_at
-    assert decide(known, PRICE, None, after(0)) is None
-    assert decide(known, PRICE, None, after(60)) is None
+    assert decide(known, MARKET, after(0)) is None
+    assert decide(known, MARKET, after(60)) is None
 
 
 def test_what_is_announced_has_the_cars_own_offset() -> None:
@@ -88,7 +92,7 @@ def test_an_offset_that_would_touch_the_margin_is_dropped() -> None:
 def test_a_car_out_of_reach_gets_one_empty_schedule(facts: dict[str, Any], reason: PlanReason) -> None:
     known, schedule = publish(planning(state=state(**facts)), minutes=6)
     assert (schedule.reason, schedule.blocks) == (reason, ())
-    assert decide(known, PRICE, None, after(7)) is None
+    assert decide(known, MARKET, after(7)) is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_a_car_out_of_reach_gets_one_empty_schedule(facts: dict[str, Any], reaso
     ],
 )
 def test_nothing_is_said_about_a_car_that_is_not_ours_to_plan(known: PlanningState) -> None:
-    assert decide(known, PRICE, None, after(0)) is None
+    assert decide(known, MARKET, after(0)) is None
 
 
 def test_home_unknown_is_not_away() -> None:
@@ -121,7 +125,7 @@ def test_an_unknown_charge_means_charging_now(soc: dict[str, Any], reason: PlanR
     known, schedule = publish(planning(state=state(**soc), preference=wish))
     assert schedule.reason is reason
     assert schedule.blocks[0].start == after(0)
-    assert decide(known, PRICE, None, after(5)) is None
+    assert decide(known, MARKET, after(5)) is None
 
 
 def test_once_the_charge_is_known_the_car_is_planned() -> None:
@@ -145,7 +149,7 @@ def test_prices_that_end_before_now_are_no_prices() -> None:
 
 def test_a_plan_stays_when_the_prices_go_missing() -> None:
     known, _ = publish(planning())
-    assert decide(known, None, None, after(60)) is None
+    assert decide(known, None, after(60)) is None
 
 
 def test_boost_charges_now_without_offset() -> None:
@@ -158,14 +162,14 @@ def test_paused_publishes_an_honest_empty_schedule() -> None:
     known, schedule = publish(planning(preference=preference(mode="paused")))
     assert (schedule.reason, schedule.blocks, schedule.reachable) == (PlanReason.PAUSED, (), False)
     assert schedule.shortfall_kwh == pytest.approx(18)
-    assert decide(known, PRICE, None, after(5)) is None
+    assert decide(known, MARKET, after(5)) is None
 
 
 def test_a_full_car_is_at_target_and_a_point_less_does_not_wake_it() -> None:
     known, schedule = publish(planning(state=state(soc_pct=80)))
     assert (schedule.reason, schedule.blocks) == (PlanReason.AT_TARGET, ())
-    assert decide(observe_state(known, state(300, soc_pct=78)), PRICE, None, after(300)) is None
-    assert decide(observe_state(known, state(300, soc_pct=77)), PRICE, None, after(300)) is not None
+    assert decide(observe_state(known, state(300, soc_pct=78)), MARKET, after(300)) is None
+    assert decide(observe_state(known, state(300, soc_pct=77)), MARKET, after(300)) is not None
 
 
 def test_complete_within_rounding_is_at_target() -> None:
@@ -195,13 +199,13 @@ def test_an_unreachable_target_is_charged_from_now_until_it_is_reached() -> None
     assert schedule.shortfall_kwh == pytest.approx(18 - 2 * 7.2 * 0.9)
     assert schedule.ready_at == schedule.blocks[-1].end == after(660) + timedelta(hours=NEED_KWH / 7.2)
     late = observe_state(known, state(790, soc_pct=73, charge=Charge.CHARGING))
-    assert decide(late, PRICE, None, after(790)) is None, "it goes on past ready-by"
+    assert decide(late, MARKET, after(790)) is None, "it goes on past ready-by"
 
 
 def test_a_missed_ready_by_is_made_good_at_once() -> None:
     known, _ = publish(planning())
     asleep = observe_state(known, state(785, soc_pct=60))
-    schedule = decide(asleep, PRICE, None, after(785))
+    schedule = decide(asleep, MARKET, after(785))
     assert schedule is not None
     assert (schedule.reason, schedule.ready_by) == (PlanReason.UNREACHABLE, after(780))
     assert schedule.blocks[0].start == after(785)
@@ -212,7 +216,7 @@ def test_a_car_short_after_its_last_block_is_topped_up() -> None:
     known, plan = publish(planning())
     assert plan.ready_at is not None
     ended = (plan.ready_at - PLUGGED) / timedelta(minutes=1) + 5
-    assert decide(observe_state(known, state(ended, soc_pct=79)), PRICE, None, after(ended)) is None
+    assert decide(observe_state(known, state(ended, soc_pct=79)), MARKET, after(ended)) is None
     _, top_up = publish(observe_state(known, state(ended, soc_pct=78)), minutes=ended)
     assert top_up.energy_kwh == pytest.approx(NEED_KWH * 2 / 30)
 
@@ -228,7 +232,7 @@ def test_a_car_short_after_its_last_block_is_topped_up() -> None:
 )
 def test_only_a_real_deviation_replans(soc_pct: float, changes: bool) -> None:
     known, _ = publish(planning())
-    schedule = decide(observe_state(known, state(60, soc_pct=soc_pct)), PRICE, None, after(60))
+    schedule = decide(observe_state(known, state(60, soc_pct=soc_pct)), MARKET, after(60))
     assert (schedule is not None) is changes
 
 
@@ -249,7 +253,7 @@ def test_a_new_wish_is_a_new_plan(wish: dict[str, Any]) -> None:
 def test_a_saving_of_pennies_moves_nothing() -> None:
     known, _ = publish(planning())
     slightly = forecast([*TWO_RATES[:21], *[0.0995] * 3, *TWO_RATES[24:]])
-    assert decide(known, slightly, None, after(10)) is None
+    assert decide(known, Market(slightly, None), after(10)) is None
     clearly = forecast([*TWO_RATES[:21], *[0.08] * 3, *TWO_RATES[24:]])
     _, schedule = publish(known, clearly, minutes=10)
     assert schedule.revision == 2
@@ -260,7 +264,7 @@ def test_a_running_block_is_kept_when_prices_change() -> None:
     running = (plan.blocks[0].start - PLUGGED) / timedelta(minutes=1) + 60
     known = observe_state(known, state(running, soc_pct=50 + 7.2 * 0.9 / 60 * 100, charge=Charge.CHARGING))
     cheaper_later = forecast([*TWO_RATES[:21], *[0.01] * 27])
-    assert decide(known, cheaper_later, None, after(running)) is None
+    assert decide(known, Market(cheaper_later, None), after(running)) is None
 
 
 def test_a_block_that_waits_for_its_offset_is_as_good_as_running() -> None:
@@ -268,12 +272,12 @@ def test_a_block_that_waits_for_its_offset_is_as_good_as_running() -> None:
     known, plan = publish(planning(state=state(soc_pct=74.6)), one_cheap_slot)
     assert spans(plan)[0][0] == CHEAP[0] + OFFSET
     waiting = observe_state(known, state(395, soc_pct=74.6, charge=Charge.STARTING))
-    assert decide(waiting, one_cheap_slot, None, after(395)) is None
+    assert decide(waiting, Market(one_cheap_slot, None), after(395)) is None
 
 
 def test_the_last_percent_is_not_worth_another_night() -> None:
     known, _ = publish(planning())
-    assert decide(observe_state(known, state(785, soc_pct=79)), PRICE, None, after(785)) is None
+    assert decide(observe_state(known, state(785, soc_pct=79)), MARKET, after(785)) is None
 
 
 def test_revisions_restart_with_the_session() -> None:
@@ -298,7 +302,7 @@ def test_an_older_message_never_undoes_a_newer_one() -> None:
 def test_a_car_that_follows_its_plan_is_ready_and_rarely_told_anew(seed: int) -> None:
     """Every five minutes of a night: the car reports whole percents and charges as scheduled, a little off."""
     rng = random.Random(seed)
-    price = forecast([rng.randint(-10, 50) / 100 for _ in range(28)])
+    market = Market(forecast([rng.randint(-10, 50) / 100 for _ in range(28)]), None)
     known, soc, speed = planning(state=None), rng.uniform(5, 95), rng.uniform(0.97, 1.03)
     for minutes in range(0, 801, 5):
         now = after(minutes)
@@ -306,10 +310,10 @@ def test_a_car_that_follows_its_plan_is_ready_and_rarely_told_anew(seed: int) ->
         on = any(block.start <= now < block.end for block in blocks)
         charge = Charge.CHARGING if on else Charge.IDLE
         known = observe_state(known, state(minutes, soc_pct=int(soc), charge=charge))
-        made = decide(known, price, None, now)
+        made = decide(known, market, now)
         if made is not None:
             known = observe_schedule(known, made)
-            assert decide(known, price, None, now) is None, "asked twice"
+            assert decide(known, market, now) is None, "asked twice"
         assert known.schedule is not None
         soc += _seconds_on(known.schedule, now) / 3600 * 7.2 * speed * 0.9 / 60 * 100
     assert soc >= 79

@@ -11,17 +11,20 @@ from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.schedule import Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.domain import status as rules
+from streams.domain.case import PlanRules
+from streams.domain.market import Market
 from streams.domain.planning import PlanningState, decide
 from streams.domain.status import StatusState, status
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 
-PRICE = forecast(TWO_RATES)
+MARKET = Market(forecast(TWO_RATES), None)
+NO_OFFSET = PlanRules(edge_spread=timedelta(0))
 CHARGING: dict[str, Any] = {"charge": Charge.CHARGING}
 
 
 def plan_of(now: float = 0, **wishes: Any) -> Schedule:
     facts = {"registration": registration(), "preference": preference(**wishes), "state": state(now)}
-    schedule = decide(PlanningState(car=CAR, **facts), PRICE, None, after(now), 0)
+    schedule = decide(PlanningState(car=CAR, **facts), MARKET, after(now), NO_OFFSET)
     assert schedule is not None
     return schedule
 

@@ -1,6 +1,6 @@
 """Sentences are short, local, free of ids and say what is only known roughly or no longer true."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.notification import NotificationKind
 from streams.contracts.schedule import PlanReason
 from streams.contracts.telemetry import Charge, Plug
+from streams.domain.case import PlanRules
+from streams.domain.market import Market
 from streams.domain.planning import PlanningState, decide
 from streams.domain.wording import clock, hands_off_sentence, notice, plan_sentence, status_sentence
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, state
@@ -19,8 +21,8 @@ ZONE = "Europe/London"
 
 def sentence(now: float = 0, seen: float | None = None, prices: list[float] | None = None, **wishes: Any) -> str:
     known = PlanningState(car=CAR, registration=registration(), preference=preference(**wishes), state=state(now))
-    price = forecast(TWO_RATES if prices is None else prices) if prices != [] else None
-    schedule = decide(known, price, None, after(now), 0)
+    market = Market(forecast(TWO_RATES if prices is None else prices), None) if prices != [] else None
+    schedule = decide(known, market, after(now), PlanRules(edge_spread=timedelta(0)))
     assert schedule is not None
     return plan_sentence(schedule, ZONE, after(now if seen is None else seen))
 
@@ -55,7 +57,7 @@ def sentence(now: float = 0, seen: float | None = None, prices: list[float] | No
             "Charging starts about 18:30, done about 19:25.", id="one part is enough",
         ),
         pytest.param(
-            sentence(prices=[0.3, 0.1, 0.3, 0.3, 0.3, *[0.1] * 2, *[0.3] * 19], target_soc_pct=60),
+            sentence(prices=[0.3, 0.1, 0.3, 0.3, 0.3, 0.1, *[0.3] * 20], target_soc_pct=60),
             "Charging in 2 parts from about 18:30, done about 20:55.", id="two parts",
         ),
     ],
