@@ -31,6 +31,7 @@ from agents.settings import Settings
 from agents.worker import Worker
 from oem_connectors import registry
 from oem_connectors.http import OemClient, make_http
+from streams.domain.case import PlanRules
 from streams.domain.polling import PollPolicy
 from streams.domain.reconcile import ControlPolicy
 
@@ -48,7 +49,7 @@ def pipeline(
         vehicle_state.STAGE,
         plug_events.stage(metrics),
         forecasts.STAGE,
-        planning.stage(settings.edge_spread_seconds),
+        planning.stage(PlanRules(edge_spread=timedelta(seconds=settings.edge_spread_seconds))),
         dispatch.stage(ControlPolicy()),
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),
