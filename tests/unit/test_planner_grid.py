@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,8 +98,8 @@ def table_of(problem: dict[str, Any], longest: int | None = None) -> Table:
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(problems())
-def test_grid_finds_the_best_of_all_patterns(problem: dict[str, Any]) -> None:
+@given(problems(), st.integers(1, 11))
+def test_grid_finds_the_best_of_all_patterns(problem: dict[str, Any], longest: int) -> None:
     rates, usable, shape, weights = problem["rates"], problem["usable"], problem["shape"], problem["weights"]
     best: dict[tuple[int, int], Any] = {}
     for blocks in patterns(len(rates)):
@@ -112,9 +111,9 @@ def test_grid_finds_the_best_of_all_patterns(problem: dict[str, Any]) -> None:
             kept = all(on_by(blocks, at) >= least for at, least in problem["floors"] if at <= deadline)
             if kept and ((deadline, need) not in best or key < best[deadline, need]):
                 best[deadline, need] = key
-    table = table_of(problem)
+    table = table_of(problem, longest)
     for deadline in range(1, len(rates) + 1):
-        for need in range(1, len(rates) + 1):
+        for need in range(1, min(longest, len(rates)) + 1):
             known = best.get((deadline, need))
             assert table.blocks(deadline, need) == (known and known[3])
             assert table.cost(deadline, need) == (known and known[0])
@@ -150,7 +149,10 @@ def test_any_number_of_blocks_means_more_than_sixteen() -> None:
     assert table.cost(80, 40) == 40
 
 
-def test_costs_that_do_not_fit_are_refused() -> None:
-    rates = np.array([0, 0, 1 << 58])
-    with pytest.raises(OverflowError, match="too large"):
-        tabulate(rates, np.ones(3, dtype=bool), 3, Shape(2, 0, 0, 0, charging=False))
+def test_costs_too_large_to_be_exact_are_rounded() -> None:
+    """Some decisions among near equals are lost, none that matters."""
+    rates = np.array([3, 2, 1, 0]) * (1 << 57) + np.array([0, 0, 1, 0])
+    table = tabulate(rates, np.ones(4, dtype=bool), 4, Shape(2, 0, 0, 0, charging=False))
+    assert table.blocks(4, 2) == [(2, 4)]
+    assert table.blocks(3, 1) == [(2, 3)]
+    assert table.cost(3, 1) == (1 << 57) + 1

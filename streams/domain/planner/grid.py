@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[Any]
 
+#: Cost of what cannot be; keys of what can are less.
 _NEVER: Final = 1 << 61
 
 
@@ -45,40 +46,38 @@ class Shape:
 class Table:
     """The best blocks by deadline (minutes from the start) and need (minutes on)."""
 
-    def __init__(self, shape: Shape, keys: Ints, ends: Ints, begins: Ints, scale: int, base: Ints) -> None:
-        self._shape = shape
-        #: By minute, blocks - 1 (or 0: any number) and minutes on: cost x scale + starts, the end of the last block of
-        #: a car at rest, the begin of the running block of one that charges.
-        self._keys, self._ends, self._begins = keys, ends, begins
-        self._scale, self._base = scale, base
+    def __init__(self, rates: Ints, weights: Ints, shape: Shape, keys: Ints, places: _Places) -> None:
+        self._rates, self._weights, self._shape = rates, weights, shape
+        #: By minute, blocks - 1 (or 0: any number) and minutes on: what `_Places` describes.
+        self._keys, self._places = keys, places
 
     def blocks(self, deadline: int, need: int) -> list[tuple[int, int]] | None:
         """Minutes [start, end) in time order; None when no plan has exactly `need` minutes on by `deadline`."""
+        if need <= 0:
+            return []
         row = self.edges(np.array([deadline]), np.array([need]))[0].tolist()
-        if need > 0 and (not row or row[0] < 0):
-            return None
-        return [(a, b) for a, b in zip(row[::2], row[1::2], strict=True) if a >= 0]
+        return [(a, b) for a, b in zip(row[::2], row[1::2], strict=True) if a >= 0] or None
 
     def cost(self, deadline: int, need: int) -> int | None:
         """Rate x minutes (x weight) of the best blocks with their start costs; None when there are none."""
-        if need <= 0:
-            return 0
-        deadline = min(deadline, len(self._keys) - 1)
-        if need > deadline or need >= self._keys.shape[2]:
+        blocks = self.blocks(deadline, need)
+        if blocks is None:
             return None
-        key = int(self._keys[deadline, :, need].min())
-        return None if key >= _NEVER else key // self._scale + int(self._base[need])
+        going = self._shape.charging and bool(blocks) and blocks[0][0] == 0
+        rates = np.concatenate([self._rates[:0], *(self._rates[a:b] for a, b in blocks)])
+        return int(rates @ self._weights[: len(rates)]) + self._shape.start_cost * (len(blocks) - going)
 
     def edges(self, deadlines: Ints, needs: Ints) -> Ints:
         """Many at once: int16 rows of start, end, start, end, ..., filled up with -1; all -1 where there is no plan."""
-        times = np.clip(deadlines, 0, len(self._keys) - 1)
-        needs = np.where(needs < self._keys.shape[2], needs, 0)
+        last, _, longest = (size - 1 for size in self._keys.shape)
+        asked = (needs > 0) & (needs <= np.minimum(deadlines, longest)) & (deadlines <= last)
+        times, needs = np.where(asked, deadlines, 0), np.where(asked, needs, 0)
         keys = self._keys[times, :, needs]
         least = keys.min(axis=1)
-        asked = (needs > 0) & (least < _NEVER)
+        asked &= least < _NEVER
         best = self._walk(times, needs, keys.argmin(axis=1), asked)
-        if self._shape.charging:  # going on with a block more can tie with not going on
-            for layer in range(1, keys.shape[1]):
+        if self._shape.charging:  # going on with a block more can equal not going on, down to the last block
+            for layer in range(2, keys.shape[1]):
                 tied = asked & (keys[:, layer] == least)
                 other = self._walk(times, needs, np.full(len(times), layer), tied)
                 best = np.where((tied & _precedes(other, best))[:, None], other, best)
@@ -91,8 +90,7 @@ class Table:
         at, on, layer = times[rows], needs[rows], layers[rows]
         count = np.zeros(len(times), dtype=np.int64)
         while len(rows):
-            ends = self._ends[at, layer, on].astype(np.int64)
-            begins = self._begins[ends, layer, on].astype(np.int64)
+            begins, ends = self._places.last_block(self._keys[at, layer, on])
             found.append((rows, begins, ends))
             count[rows] += 1
             on = on - (ends - begins)
@@ -108,6 +106,43 @@ class Table:
         return edges
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How an int64 holds all that decides, so that the least is the best: cost, starts, last block's end and begin.
+
+    The begin is counted back from the window's end, so that a later one is less. The end is 0 while the block runs.
+    """
+
+    window: int
+    #: Bits of an instant.
+    bits: int
+    #: Bits below the cost: two instants and the number of starts.
+    below: int
+
+    @classmethod
+    def of(cls, window: int, most_starts: int) -> _Places:
+        bits = window.bit_length()
+        return cls(window, bits, 2 * bits + most_starts.bit_length())
+
+    @property
+    def start(self) -> int:
+        return 1 << 2 * self.bits
+
+    @property
+    def without_block(self) -> int:
+        return -self.start
+
+    def begin(self, at: int) -> int:
+        return self.window - at
+
+    def end(self, at: int) -> int:
+        return at << self.bits
+
+    def last_block(self, keys: Ints) -> tuple[Ints, Ints]:
+        mask = (1 << self.bits) - 1
+        return self.window - (keys & mask), keys >> self.bits & mask
+
+
 def tabulate(
     rates: Ints,
     usable: Ints,
@@ -120,95 +155,85 @@ def tabulate(
 
     `rates`: cost per kWh of every minute, in whole units of any size; `usable`: False where a minute is never charged.
     `weights` (len >= longest): the k-th minute on costs its rate times weights[k], for power that changes; without it,
-    1. `floors`: (minute, least minutes on by then). Raises OverflowError when costs leave 2**60 / the number of starts.
+    1. `floors`: (minute, least minutes on by then). What a minute costs is exact up to some 2**30 units (2**38 with at
+    most two blocks) in the sum over a window, and rounded to as many digits beyond.
     """
-    longest = min(longest, len(rates))
-    work = _Pass(rates, usable, longest, shape, weights)
+    work = _Pass(rates.astype(np.int64), usable, min(longest, len(rates)), shape, weights)
     for t in range(1, len(rates) + 1):
         work.minute(t, floors)
-    return Table(shape, work.keys, work.ends, work.begins, work.scale, work.base)
+    every = np.ones(work.longest, dtype=np.int64) if weights is None else weights
+    return Table(rates, every, shape, work.keys, work.places)
 
 
 class _Pass:
-    """The arrays of the pass, by blocks - 1 (or 0) and minutes on; INF-like keys mark what cannot be."""
+    """The states of the pass by blocks - 1 (or 0) and minutes on; `_NEVER` and more: cannot be."""
 
     def __init__(self, rates: Ints, usable: Ints, longest: int, shape: Shape, weights: Ints | None) -> None:
-        self.shape = shape
+        window, layers = len(rates), shape.max_blocks or 1
+        self.shape, self.longest = shape, longest
         self.least = max(1, shape.min_block)
-        layers = shape.max_blocks or 1
-        window = len(rates)
-        lowest = int(rates[usable].min()) if usable.any() else 0
+        self.places = _Places.of(window, shape.max_blocks or window // 2 + 1)
         #: All rates move by the same, which changes no choice and keeps sums of what cannot be from wrapping round.
-        self.rates = np.where(usable, rates.astype(np.int64) - lowest, 0)
-        self.weights = np.ones(longest, dtype=np.int64) if weights is None else weights[:longest].astype(np.int64)
-        self.base = np.concatenate(([0], np.cumsum(self.weights))) * lowest
-        starts = shape.max_blocks or longest
-        self.scale = 1 << starts.bit_length()
-        most = int(self.rates.max(initial=0)) * int(self.weights.sum()) + starts * shape.start_cost
-        if most * self.scale >= _NEVER >> 1:
-            raise OverflowError("costs are too large for this grid")
-        self.rates *= self.scale
-        self.start = shape.start_cost * self.scale + 1
-        self.steady = weights is None
-        self.usable = usable.tolist()
-        self.sums = [0, *np.cumsum(self.rates).tolist()]
+        above = np.where(usable, rates - (int(rates[usable].min()) if usable.any() else 0), 0)
+        self.weights = None if weights is None else weights[:longest].astype(np.int64)
+        whole = longest if self.weights is None else int(self.weights.sum())
+        most = int(above.max(initial=0)) * whole + shape.start_cost * (shape.max_blocks or window // 2 + 1)
+        #: Bits that the costs have too many.
+        self.excess = max(0, most.bit_length() + self.places.below - 61)
+        self.start = (shape.start_cost >> self.excess << self.places.below) + self.places.start
+        self.rates = above if self.weights is not None else self._scaled(above)
+        #: What going on has cost since the start; states of charging cars are kept less it, so that it is free.
+        self.gone = np.concatenate(([0], np.cumsum(self.rates * (self.weights is None))))
         self.dark = [0, *np.cumsum(~usable).tolist()]
-        self.keys = np.full((window + 1, layers, longest + 1), _NEVER, dtype=np.int64)
-        self.ends = np.full((window + 1, layers, longest + 1), -1, dtype=np.int16)
-        self.begins = np.zeros((window + 1, layers, longest + 1), dtype=np.int16)
-        self.on = np.full((layers, longest + 1), _NEVER, dtype=np.int64)
-        self.next = self.on.copy()
+        #: States at rest, by minute.
+        self.keys = np.empty((window + 1, layers, longest + 1), dtype=np.int64)
+        self.keys[0] = _NEVER
+        #: States on, by minutes on + window - minute: what goes on stays in its place.
+        self.on = np.full((layers, window + longest + 1), _NEVER, dtype=np.int64)
+        self.spare = np.empty((layers, longest + 1), dtype=np.int64)
         if shape.charging:
-            self.on[0, 0] = 0
+            self.on[0, window] = self.places.begin(0)
         if shape.forced:
             self.keys[0, 0, 0] = 0
-        self.better = np.empty((layers, longest + 1), dtype=np.bool_)
 
     def minute(self, t: int, floors: Sequence[tuple[int, int]]) -> None:
         """What is known after minute t - 1."""
-        if self.usable[t - 1]:
-            self._go_on(t)
-            if t >= self.least and self.dark[t] == self.dark[t - self.least]:
-                self._start(t, floors)
+        width = min(t, self.longest) + 1
+        on = self.on[:, self.places.window - t :][:, :width]
+        if self.dark[t] > self.dark[t - 1]:
+            on.fill(_NEVER)
         else:
-            self.on.fill(_NEVER)
-        better = np.less(self.on, self.keys[t - 1], out=self.better)
-        np.minimum(self.on, self.keys[t - 1], out=self.keys[t])
-        self.ends[t] = self.ends[t - 1]
-        np.copyto(self.ends[t], np.int16(t), where=better)
+            if self.weights is not None:
+                on[:, 1:] += self._scaled(self.rates[t - 1] * self.weights[: width - 1])
+            if t >= self.least and self.dark[t] == self.dark[t - self.least]:
+                self._start(on, t, floors)
+        if t <= self.longest:
+            self.keys[t - 1, :, t] = _NEVER
+        ended = np.add(on, self.gone[t] + self.places.end(t), out=self.spare[:, :width])
+        np.minimum(ended, self.keys[t - 1, :, :width], out=self.keys[t, :, :width])
         for at, least in floors:
             if at == t:
-                self.on[:, :least] = _NEVER
+                on[:, :least] = _NEVER
                 self.keys[t, :, :least] = _NEVER
 
-    def _go_on(self, t: int) -> None:
-        rate = self.rates[t - 1]
-        np.add(self.on[:, :-1], rate if self.steady else rate * self.weights, out=self.next[:, 1:])
-        self.next[:, 0] = _NEVER
-        self.on, self.next = self.next, self.on
-        self.begins[t, :, 1:] = self.begins[t - 1, :, :-1]
-
-    def _start(self, t: int, floors: Sequence[tuple[int, int]]) -> None:
+    def _start(self, on: Ints, t: int, floors: Sequence[tuple[int, int]]) -> None:
         """Blocks of the least length that end now, begun when the pause before them was over."""
         shape, least = self.shape, self.least
         begin = t - least
         rested = begin - shape.min_pause
         lowest = max((m - max(0, at - begin) for at, m in floors if rested < at < t), default=0)
-        longest = self.on.shape[1] - 1
-        if longest < least:
-            return
-        if self._fresh(begin, rested, floors, lowest):
-            self._offer(t, slice(1), least, least, self._costs(begin, 0, 1) + self.start)
+        key = self.start + self.places.begin(begin)
+        if on.shape[1] > least and self._fresh(begin, rested, floors, lowest):
+            on[0, least] = min(int(on[0, least]), key + int(self._costs(begin, 0, 1)[0]))
         first = max(lowest, 0 if shape.forced else 1)
-        last = min(longest - least, rested)
-        if last < first:
+        stop = min(self.longest - least, rested) + 1
+        if first >= stop:
             return
-        if shape.max_blocks is None:
-            source, target = slice(None), slice(None)
-        else:
-            source, target = slice(-1), slice(1, None)
-        costs = self.keys[rested, source, first : last + 1] + (self._costs(begin, first, last + 1) + self.start)
-        self._offer(t, target, first + least, last + least, costs)
+        rows, into = (slice(None), slice(None)) if shape.max_blocks is None else (slice(-1), slice(1, None))
+        begun = self.keys[rested, rows, first:stop] & self.places.without_block
+        begun += self._costs(begin, first, stop) + key
+        target = on[into, first + least : stop + least]
+        np.minimum(target, begun, out=target)
 
     def _fresh(self, begin: int, rested: int, floors: Sequence[tuple[int, int]], lowest: int) -> bool:
         """May the very first minute on be `begin`?"""
@@ -216,19 +241,17 @@ class _Pass:
             return False
         return not any(at <= begin and least > 0 for at, least in floors)
 
-    def _costs(self, begin: int, first: int, stop: int) -> Any:
-        """Cost of the least block from `begin` on, by minutes on before it: first .. stop - 1."""
-        if self.steady:
-            return self.sums[begin + self.least] - self.sums[begin]
-        return np.correlate(
-            self.weights[first : stop - 1 + self.least], self.rates[begin : begin + self.least], "valid"
-        )
+    def _costs(self, begin: int, first: int, stop: int) -> Ints:
+        """Cost of the least block from `begin` on, by minutes on before it: first .. stop - 1, or for all of them."""
+        if self.weights is None:
+            return -self.gone[begin : begin + 1]
+        minutes = self.rates[begin : begin + self.least]
+        return self._scaled(np.correlate(self.weights[first : stop - 1 + self.least], minutes, "valid"))
 
-    def _offer(self, t: int, layers: slice, first: int, last: int, costs: Any) -> None:
-        on = self.on[layers, first : last + 1]
-        better = np.less_equal(costs, on)
-        np.copyto(on, costs, where=better)
-        np.copyto(self.begins[t, layers, first : last + 1], np.int16(t - self.least), where=better)
+    def _scaled(self, costs: Ints) -> Ints:
+        """Costs in their place in a key."""
+        half = 1 << self.excess >> 1
+        return costs + half >> self.excess << self.places.below
 
 
 def _precedes(a: Ints, b: Ints) -> Ints:
