@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from streams.contracts.base import CarKey, Contract, Instant
+from streams.contracts.base import CarKey, Contract, Instant, Percent
+
+
+class TaperPoint(Contract):
+    """AC power at the wall at a state of charge; never more than the registered power."""
+
+    soc_pct: Percent
+    power_kw: float = Field(gt=0, le=50)
 
 
 class Registration(Contract):
@@ -21,12 +29,22 @@ class Registration(Contract):
     usable_kwh: float = Field(gt=0, le=300)
     power_kw: float = Field(gt=0, le=50, description="AC power at home, at the wall")
     efficiency: float = Field(default=0.9, gt=0.3, le=1, description="battery kWh per wall kWh")
+    taper: tuple[TaperPoint, ...] = Field(
+        default=(), max_length=40, description="how AC power falls as the car fills; straight between rising points"
+    )
     home_zone: str = Field(description="IANA time zone of the home; ready-by is wall time there")
     region: str = Field(description="carbon region, key of the carbon forecast")
     tariff: str = Field(description="key of the price forecast")
     consent: Literal["given", "withdrawn"] = "given"
     grant_sealed: str | None = Field(default=None, description="sealed OAuth refresh token of the OEM account")
     registered_at: Instant
+
+    @field_validator("taper")
+    @classmethod
+    def _rises(cls, value: tuple[TaperPoint, ...]) -> tuple[TaperPoint, ...]:
+        if any(after.soc_pct <= before.soc_pct for before, after in pairwise(value)):
+            raise ValueError("must rise in state of charge")
+        return value
 
     @field_validator("home_zone")
     @classmethod

@@ -12,6 +12,7 @@ from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.planner import Curve, PlanRequest, Policy, Profile
+from streams.domain.planner.taper import Pace, taper_points
 
 #: A car that runs off its plan by more than this is planned anew.
 TOLERANCE_POINTS = 2.0
@@ -76,8 +77,16 @@ class Case:
     def points(self, wall_kwh: float) -> float:
         return wall_kwh * self.registration.efficiency / self.registration.usable_kwh * 100
 
+    @property
+    def taper(self) -> tuple[tuple[float, float], ...]:
+        """How power falls from here on: (wall kWh since now, kW) points; none if it does not, or from unknown."""
+        if not self.registration.taper or self.soc_pct is None:
+            return ()
+        curve = [(point.soc_pct, point.power_kw) for point in self.registration.taper]
+        return taper_points(self.soc_pct, curve, self.power_kw, self.wall_kwh(1.0))
+
     def duration(self, wall_kwh: float) -> timedelta:
-        return timedelta(hours=wall_kwh / self.power_kw)
+        return timedelta(microseconds=Pace.of(self.power_kw, self.taper).time_us(wall_kwh))
 
     def request(self, curve: Curve, need_kwh: float, at_once_kwh: float) -> PlanRequest:
         """In whole minutes: a car cannot be told more exactly, and a fleet shares its tables."""
@@ -90,11 +99,14 @@ class Case:
             power_kw=self.power_kw,
             min_need_kwh=self._minutes_kwh(at_once_kwh),
             charging_now=self.charging,
+            taper=self.taper,
             policy=Policy(rules.start_penalty, rules.max_blocks, rules.min_block, rules.min_pause, self.margin),
         )
 
     def _minutes_kwh(self, kwh: float) -> float:
-        """The energy of the minutes that it takes; a part of a minute is one, unless it is rounding."""
+        """The energy of the minutes that it takes at full power; a part of a minute is one, unless it is rounding."""
+        if self.registration.taper:
+            return kwh
         return ceil(kwh / self.power_kw * 60 - 1e-6) * self.power_kw / 60
 
 
@@ -124,5 +136,5 @@ def blocks_of(schedule: Schedule, after: datetime) -> Profile:
 def projected_pct(case: Case, schedule: Schedule, soc_pct: float) -> float:
     """Where the newest state of charge leads if the schedule is carried out from its sample on, at today's power."""
     sampled = case.state.soc_time or case.now
-    hours = sum((end - start) / timedelta(hours=1) for start, end, _ in blocks_of(schedule, sampled))
-    return soc_pct + case.points(hours * case.power_kw)
+    on = sum(((end - start) for start, end, _ in blocks_of(schedule, sampled)), timedelta(0))
+    return soc_pct + case.points(Pace.of(case.power_kw, case.taper).energy(on / timedelta(microseconds=1)))

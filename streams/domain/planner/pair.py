@@ -57,7 +57,7 @@ def lateness(blocks: list[Span]) -> tuple[int, ...]:
 
 
 class _Cost:
-    """What blocks cost: sums of the rates up to every edge, and the price of a start."""
+    """What blocks cost, as keys: sums of the rates up to every edge, the price of a start, room to count starts."""
 
     def __init__(self, room: Room) -> None:
         edges = np.array(room.edges, dtype=np.int64)
@@ -65,18 +65,18 @@ class _Cost:
         if int(np.abs(rates).max()) * int(edges[-1] - edges[0]) * 4 * _STARTS >= _NEVER:
             rates = rates.astype(np.float64)
         self.room = room
-        self.edges, self.rates = edges, rates
-        self.sums = np.concatenate((rates[:1] * 0, np.cumsum(rates * np.diff(edges))))
+        self.edges, self.rates = edges, rates * _STARTS
+        self.sums = np.concatenate((rates[:1] * 0, np.cumsum(self.rates * np.diff(edges))))
         self.start = room.start_cost * _STARTS + 1
 
-    def of(self, starts: Grid, ends: Grid) -> Grid:
-        """The keys of single blocks."""
-        key = (self._upto(ends) - self._upto(starts)) * _STARTS + self.start
-        return np.where(starts == self.edges[0], key - self.start, key) if self.room.joined else key
-
-    def _upto(self, at: Grid) -> Grid:
-        i = np.clip(np.searchsorted(self.edges, at, "right") - 1, 0, len(self.rates) - 1)
+    def upto(self, at: Grid) -> Grid:
+        """The key from the first edge to any instant of the window."""
+        i = np.searchsorted(self.edges[1:-1], at, "right")
         return self.sums[i] + self.rates[i] * (at - self.edges[i])
+
+    def with_start(self, keys: Grid, goes_on: Grid) -> Grid:
+        """The keys and a start each, but where a running block goes on."""
+        return np.where(goes_on, keys, keys + self.start) if self.room.joined else keys + self.start
 
 
 _Found = list[tuple[Any, list[Span]]]
@@ -90,7 +90,7 @@ def _single(cost: _Cost, need: int) -> _Found:
         starts = starts[starts == edges[0]]
     if not len(starts):
         return []
-    keys = cost.of(starts, starts + need)
+    keys = cost.with_start(cost.upto(starts + need) - cost.upto(starts), starts == edges[0])
     return [(keys[i], [(int(starts[i]), int(starts[i]) + need)]) for i in np.flatnonzero(keys == keys.min())]
 
 
@@ -98,7 +98,8 @@ def _single(cost: _Cost, need: int) -> _Found:
 class _Other:
     """The block that need not lie on the edges: one row per length, one column per edge that it begins or ends on.
 
-    It lies `after` the block on the edges, from column `at` on, or before it, up to column `at`.
+    It lies `after` the block on the edges, from column `at` on, or before it, up to column `at`. The last column is
+    for those beside which no other fits.
     """
 
     keys: Grid
@@ -106,15 +107,15 @@ class _Other:
     after: bool
     at: Grid
 
-    def best(self, length: Grid) -> Grid:
-        """The least keys for every block on the edges, `_NEVER` where no other fits; `length` is its row."""
+    def best(self, row: Grid) -> Grid:
+        """The least keys for every block on the edges, at least `_NEVER` where no other fits."""
+        sums = self.keys.copy()
         if self.after:
-            sums = np.minimum.accumulate(self.keys[:, ::-1], axis=1)[:, ::-1]
+            np.minimum.accumulate(self.keys[:, -2::-1], axis=1, out=sums[:, -2::-1])
         else:
-            sums = np.minimum.accumulate(self.keys, axis=1)
-        width = self.keys.shape[1]
-        fits = (self.at >= 0) & (self.at < width)
-        return np.where(fits, sums[length, np.clip(self.at, 0, width - 1)], _NEVER)
+            np.minimum.accumulate(self.keys[:, :-1], axis=1, out=sums[:, :-1])
+        least: Grid = sums[row, self.at]
+        return least
 
     def column(self, row: int, at: int) -> int:
         """Where the best of a row lies; of equals the earliest, which also is the canonical one."""
@@ -129,17 +130,14 @@ def _double(cost: _Cost, need: int) -> _Found:
     first, last = np.nonzero((lengths > 0) & (lengths < need))
     if not len(first):
         return []
-    rest, row = np.unique(need - (edges[last] - edges[first]), return_inverse=True)
-    own = cost.of(edges[first], edges[last])
-    found: _Found = []
-    totals = []
-    others = _others(cost, rest, row, first, last)
-    for other in others:
-        best = other.best(row)
-        totals.append(np.where(best < _NEVER, own + np.minimum(best, _NEVER - 1), _NEVER))
+    rest, row = np.unique(need - lengths[first, last], return_inverse=True)
+    own = cost.with_start(cost.sums[last] - cost.sums[first], first == 0)
+    others = _others(cost, rest, rest[row], first, last)
+    totals = [own + other.best(row) for other in others]
     least = min(total.min() for total in totals)
-    if least >= _NEVER:
+    if least >= _NEVER >> 1:
         return []
+    found: _Found = []
     for other, total in zip(others, totals, strict=True):
         for w in np.flatnonzero(total == least):
             k, length = other.column(int(row[w]), int(other.at[w])), int(rest[row[w]])
@@ -148,28 +146,26 @@ def _double(cost: _Cost, need: int) -> _Found:
     return found
 
 
-def _others(cost: _Cost, rest: Grid, row: Grid, first: Grid, last: Grid) -> list[_Other]:
-    edges = cost.edges
-    left, right = edges[None, :-1] + 0 * rest[:, None], edges[None, 1:] + 0 * rest[:, None]
-    early, late = left + rest[:, None], right - rest[:, None]
-    begins = np.where(early <= edges[-1], cost.of(left, np.minimum(early, edges[-1])), _NEVER)
-    ends = np.where(late >= edges[0], cost.of(np.maximum(late, edges[0]), right), _NEVER)
-    after = last
+def _others(cost: _Cost, rest: Grid, left: Grid, first: Grid, last: Grid) -> list[_Other]:
+    """The four ways of the other block. `rest`: the lengths; `left`: its length beside every block on the edges."""
+    edges, count = cost.edges, len(cost.rates)
+    early, late = edges[:-1] + rest[:, None], edges[1:] - rest[:, None]
+    begins, ends = np.full((2, len(rest), count + 1), _NEVER, dtype=cost.sums.dtype)
+    begins[:, :-1] = cost.with_start(cost.upto(early) - cost.sums[:-1], np.arange(count) == 0)
+    ends[:, :-1] = cost.with_start(cost.sums[1:] - cost.upto(late), late == edges[0])
+    begins[:, :-1][early > edges[-1]] = _NEVER
+    ends[:, :-1][late < edges[0]] = _NEVER
+    after, after_end = last, np.searchsorted(edges[1:], edges[last] + left)
+    before, before_end = np.searchsorted(edges[:-1], edges[first] - left, "right") - 1, first - 1
+    begins_before = begins
     if cost.room.joined and cost.room.fresh < 2:  # only a block that goes on may have another beside it
-        after = np.where(first == 0, last, len(edges))
-        begins_before = np.where(np.arange(len(edges) - 1) == 0, begins, _NEVER)
-        ends_before = np.full_like(ends, _NEVER)
-    else:
-        begins_before, ends_before = begins, ends
-    after_end = np.where(after == last, np.searchsorted(edges[1:], edges[last] + rest[row]), len(edges))
+        after, after_end = np.where(first == 0, (after, after_end), count)
+        begins_before = np.full_like(begins, _NEVER)
+        begins_before[:, 0] = begins[:, 0]
+        before_end = np.full_like(before_end, count)
     return [
         _Other(begins, begins=True, after=True, at=after),
         _Other(ends, begins=False, after=True, at=after_end),
-        _Other(
-            begins_before,
-            begins=True,
-            after=False,
-            at=np.searchsorted(edges[:-1], edges[first] - rest[row], "right") - 1,
-        ),
-        _Other(ends_before, begins=False, after=False, at=first - 1),
+        _Other(begins_before, begins=True, after=False, at=before),
+        _Other(ends, begins=False, after=False, at=before_end),
     ]
