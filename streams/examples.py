@@ -17,7 +17,7 @@ from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
-from streams.contracts.session import Amounts, Promise, SessionSettled
+from streams.contracts.session import Amounts, Promise, SessionSettled, SettledSlot
 from streams.contracts.telemetry import Charge, Plug, Telemetry
 from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
 from streams.topics import (
@@ -115,12 +115,18 @@ def _results() -> Iterator[tuple[str, Contract]]:
         id="c1b7e0", car=CAR, session_id=_STAY, plan_revision=1, action=Action.START, phase=CommandPhase.CONFIRMED,
         at=_at(2, 3, day=26), decided_at=_at(2, day=26), not_after=_at(2, 10, day=26), reason="the plan says charge",
     )  # fmt: skip
+    hours = ((2, 3, 7.4, 0.071), (3, 4, 7.4, 0.07), (4, 5, 1.3, 0.0743))
     yield SESSION.name, SessionSettled(
-        id=f"{CAR}-{_STAY}-1", car=CAR, session_id=_STAY, revision=1, plugged_at=_at(18, 2), ended_at=_at(8, 5, day=26),
-        settled_at=_at(8, 7, day=26), energy_kwh=16.1, start_soc_pct=55, end_soc_pct=80, currency="GBP",
-        cost=Amounts(managed=1.14, unmanaged=3.02, timer=1.31, oracle=1.12),
-        carbon_g=Amounts(managed=1514, unmanaged=2890, timer=1702, oracle=1490),
-        promise=Promise.MET, reason="80 % at 04:11, wanted by 08:00",
+        id=f"{CAR}-{_STAY}-1", car=CAR, session_id=_STAY, revision=1, session_revision=1, plugged_at=_at(18, 2),
+        ended_at=_at(8, 5, day=26), settled_at=_at(8, 7, day=26), energy_kwh=16.1, power_kw=7.4, start_soc_pct=55,
+        end_soc_pct=80, currency="GBP", cost=Amounts(managed=1.14, unmanaged=3.02, timer=1.31, oracle=1.12),
+        carbon_g=Amounts(managed=1513.4, unmanaged=2890, timer=1702, oracle=1490), saving=1.88, carbon_saved_g=1376.6,
+        carbon_believed_g=1487.6, price_issued_at=_at(12), carbon_issued_at=_at(8, day=26),
+        slots=tuple(
+            SettledSlot(start=_at(a, day=26), end=_at(b, day=26), energy_kwh=kwh, price=price, carbon_g_per_kwh=94)
+            for a, b, kwh, price in hours
+        ),
+        promise=Promise.MET, reason="target_reached",
     )  # fmt: skip
     yield STATUS.name, DriverStatus(
         car=CAR, driver="driver7", reason=StatusReason.WAITING_FOR_CHEAP, plug=Plug.PLUGGED, charge=Charge.IDLE,
