@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test format check test-kafka up down picture bench bench-setup lock clean
+.PHONY: help setup setup-dev demo test exact format check test-kafka up down picture bench bench-setup lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ demo: setup ## The whole system on this machine; options: make demo ARGS="--vehi
 
 test: setup-dev ## Checks and every suite that can run here (or SUITE="unit flow"); ends by naming the others
 	@$(BIN)/python -m tests.run_suites $(if $(SUITE),--only $(SUITE))
+
+exact: setup-dev ## The planner before its judges in 10,000 problems of each kind (a quarter of an hour)
+	@$(BIN)/python -m tests.run_suites --only exact
 
 format: setup-dev ## Write the agreed code style
 	@$(BIN)/ruff format .

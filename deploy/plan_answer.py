@@ -95,25 +95,21 @@ def _reason(asked: Asked, made: Plan) -> str:
     if not made.blocks:
         return "at target"
     by, ready = _clock(request.ready_by, request.now), _clock(made.ready_at, request.now)
-    if not made.reachable:
-        return f"charging from now; {made.shortfall_kwh:.1f} kWh short at {by}, ready at {ready}"
     if asked.soc_pct is None:
         return f"state of charge unknown: charging from now as if empty, done at {ready}"
+    if not made.reachable:
+        return f"charging from now; {made.shortfall_kwh:.1f} kWh short at {by}, ready at {ready}"
     if not request.curve.slots:
         return f"no prices known: charging from now, done at {ready}"
-    rest_s = sum((b - a).total_seconds() for a, b, _ in made.blocks)
-    first = ""
+    first, soon_s = "", request.min_need_kwh / request.power_kw * 3600
     if request.min_need_kwh > 0:
         first = f"{asked.min_soc_pct:g} % first"
         if request.min_need_kwh >= request.need_kwh:
             return f"{first}, done at {ready}{_missed(asked, made)}"
-        first += ", "
-    known = f"; prices known until {_clock(made.known_until, request.now)}" if _open(made) else ""
+        first += ", then the "
+    rest_s = sum((b - a).total_seconds() for a, b, _ in made.blocks) - soon_s
+    known = f"; prices known until {_clock(made.known_until, request.now)}" if made.provisional else ""
     return f"{first}cheapest {_length(rest_s)} before {by}{known}{_missed(asked, made)}"
-
-
-def _open(made: Plan) -> bool:
-    return made.provisional and made.known_until is not None
 
 
 def _missed(asked: Asked, made: Plan) -> str:

@@ -15,6 +15,7 @@ _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*?)`", re.DOTALL)
 _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
+_PREFIX: Final = "JSON is malformed: "
 _LONGEST_VALUE: Final = 120
 
 Step = str | int
@@ -55,7 +56,7 @@ def complaint_of(error: ValidationError, raw: bytes, shape: Any, under: str = ""
     kind = _type_at(inspect.type_info(shape), steps)
     if missing := _MISSING.match(what):
         field = _named(under, [*steps, missing[1]])
-        return Complaint(field, ..., f"is missing; give {_wanted(_type_at(kind, [missing[1]]))}")
+        return Complaint(field, ..., f"missing; give {_wanted(_type_at(kind, [missing[1]]))}")
     if unknown := _UNKNOWN.match(what):
         value = _value_at(_loosely(raw), [*steps, unknown[1]])
         there = ", ".join(_fields(kind))
@@ -63,12 +64,12 @@ def complaint_of(error: ValidationError, raw: bytes, shape: Any, under: str = ""
     return _misfit(_named(under, steps) or None, _value_at(_loosely(raw), steps), kind)
 
 
-def unreadable(error: DecodeError | UnicodeDecodeError, line: bytes, shape: Any) -> Complaint:
+def unreadable(error: DecodeError | UnicodeDecodeError | RecursionError, line: bytes, shape: Any) -> Complaint:
     """What keeps a line from being JSON: a number that is none, or worse."""
     for steps, value in _leaves(_loosely(line), []):
         if isinstance(value, float) and not math.isfinite(value):
             return _misfit(_named("", steps), value, _type_at(inspect.type_info(shape), steps))
-    return Complaint(None, line.decode(errors="replace").strip(), f"is not JSON: {error}")
+    return Complaint(None, line.decode(errors="replace").strip(), f"is not JSON: {str(error).removeprefix(_PREFIX)}")
 
 
 def _misfit(field: str | None, value: Any, kind: inspect.Type | None) -> Complaint:
@@ -103,9 +104,8 @@ def _wanted_of(kind: inspect.Type) -> str:
         whole = "a whole number, " if isinstance(kind, inspect.IntType) else ""
         if kind.le is None:
             return "a whole number"
-        return whole + (
-            f"more than {kind.gt:g}, up to {kind.le:g}" if kind.ge is None else f"{kind.ge:g} to {kind.le:g}"
-        )
+        bounds = f"more than {kind.gt}, up to {kind.le:.9g}" if kind.ge is None else f"{kind.ge:.9g} to {kind.le:.9g}"
+        return whole + bounds
     if isinstance(kind, inspect.TupleType):
         return f"[{', '.join(_wanted(one) for one in kind.item_types)}]"
     return _PLAIN.get(type(kind), "what belongs here")
@@ -173,11 +173,11 @@ def _leaves(value: Any, steps: list[Step]) -> Iterator[tuple[list[Step], Any]]:
 
 
 def _loosely(raw: bytes) -> Any:
-    """The JSON with numbers that are none; nothing when it is not even that."""
+    """The JSON with numbers that are none; its text when it is not even that."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        return None
+        return raw.decode(errors="replace").strip()
 
 
 def _shown(value: Any) -> str:
@@ -187,6 +187,6 @@ def _shown(value: Any) -> str:
 def _short(value: Any) -> Any:
     """A value that fits on a line: what is longer, or no JSON, as the beginning of its text."""
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return json.dumps(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return value if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} …"

@@ -108,7 +108,7 @@ def read(line: bytes) -> Asked:
         given = _LINE.decode(line)
     except msgspec.ValidationError as error:
         raise complaint_of(error, line, PlanLine) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, line, PlanLine) from None
     _check_times(given)
     return _asked(given, _curve(bytes(given.slots), given.policy.carbon_price_per_tonne))
@@ -169,7 +169,7 @@ def _asked(given: PlanLine, curve: Curve) -> Asked:
             margin=timedelta(minutes=policy.margin_minutes),
         ),
     )
-    goals = tuple((goal.by.astimezone(UTC), goal.soc_pct) for goal in given.goals)
+    goals = tuple((goal.by.astimezone(UTC), min(goal.soc_pct, car.target_soc_pct)) for goal in given.goals)
     return Asked(given.id, request, car.soc_pct, per_pct, car.min_soc_pct, goals, policy.edge_delay_seconds)
 
 

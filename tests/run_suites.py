@@ -36,6 +36,8 @@ class Suite:
 
     name: str
     obstacle: Callable[[], str | None] = always
+    #: Too long for every run: only when it is asked for.
+    long: bool = False
 
     def commands(self) -> list[list[str]]:
         if self.name == "checks":
@@ -46,7 +48,8 @@ class Suite:
                 [str(scripts / "mypy")],
                 [str(scripts / "lint-imports")],
             ]
-        return [[sys.executable, "-m", "pytest", "-q", str(TESTS / self.name)]]
+        shown = ["-s"] if self.long else []
+        return [[sys.executable, "-m", "pytest", "-q", *shown, str(TESTS / self.name)]]
 
     def exists(self) -> bool:
         return self.name == "checks" or any((TESTS / self.name).glob("**/test_*.py"))
@@ -61,6 +64,7 @@ SUITES = (
     Suite("browser", why_no_browser),
     Suite("integration", why_no_kafka),
     Suite("faults", why_no_kafka),
+    Suite("exact", long=True),
 )
 
 
@@ -105,7 +109,8 @@ def main() -> int:
     """Run the chosen suites in order; 0 when all that ran passed and nothing required was left out."""
     names = [suite.name for suite in SUITES]
     parser = argparse.ArgumentParser(prog="python -m tests.run_suites", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="SUITE")
+    usual = [suite.name for suite in SUITES if not suite.long]
+    parser.add_argument("--only", nargs="+", choices=names, default=usual, metavar="SUITE")
     arguments = parser.parse_args()
     chosen = [suite for suite in SUITES if suite.name in arguments.only and suite.exists()]
     return report([run(suite) for suite in chosen])
