@@ -139,16 +139,19 @@ def test_many_slots_are_told_joined_and_still_add_up() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "known"),
     [
-        pytest.param(0, 24 * 60, True, id="all of it"),
-        pytest.param(15, 45, True, id="across an edge"),
-        pytest.param(-1, 60, False, id="before the first"),
+        pytest.param(0, 30, True, id="up to the hole"),
+        pytest.param(60, 24 * 60, True, id="after the hole"),
+        pytest.param(75, 105, True, id="across an edge"),
+        pytest.param(15, 75, False, id="across the hole"),
+        pytest.param(30, 60, False, id="the hole"),
+        pytest.param(-1, 15, False, id="before the first"),
         pytest.param(60, 24 * 60 + 1, False, id="after the last"),
     ],
 )
 def test_a_curve_covers_what_it_has_values_for(start: float, end: float, known: bool) -> None:
-    assert covers(PRICE, after(start), after(end)) is known
     holed = PRICE.model_copy(update={"slots": (PRICE.slots[0], *PRICE.slots[2:])})
-    assert not covers(holed, after(max(start, 0)), after(end))
+    assert covers(holed, after(start), after(end)) is known
+    assert not covers(None, after(start), after(end))
 
 
 def test_the_vintages_settled_on_are_named() -> None:

@@ -14,12 +14,15 @@ from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
 from streams.contracts.session import Promise, SessionSettled
+from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import VehicleState
-from streams.domain.forecasts import KEPT, forecast_key
+from streams.domain.forecasts import KEPT, forecast_key, merge
+from streams.domain.market import Market
+from streams.domain.planning import PlanningState, decide, observe_schedule, observe_state
 from streams.topics import REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE, Topic
 from tables import SETTLED, SETTLING
 from tables.table import Table
-from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, registration, session, state
+from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 from tests.settling import CARBON, ENDED, PRICE, night, schedule, vintage
 
 ACTUAL = ForecastKind.CARBON
@@ -269,3 +272,19 @@ def test_a_car_that_is_erased_is_forgotten() -> None:
 
 def test_only_what_prices_and_carbon_say_is_settled_on() -> None:
     assert {"price:two-rates", "carbon:GB"} == {key for name, key in desk().stored if name == "settlement-curves"}
+
+
+@pytest.mark.parametrize("minutes", [60, 200, 425, 600])
+def test_outturn_of_the_past_disturbs_no_plan(minutes: float) -> None:
+    known = PlanningState(
+        car=CAR, registration=registration(), preference=preference(carbon_price_per_tonne=300), state=state()
+    )
+    first = decide(known, Market(PRICE, GB_CARBON), PLUGGED)
+    assert first is not None
+    running = any(block.start <= after(minutes) < block.end for block in first.blocks)
+    reading = state(minutes, soc_pct=56 if running else 50, charge=Charge.CHARGING if running else Charge.IDLE)
+    known = observe_state(observe_schedule(known, first), reading)
+    if (again := decide(known, Market(PRICE, GB_CARBON), after(minutes))) is not None:
+        known = observe_schedule(known, again)
+    behind = vintage({30.0 * n: 1000.0 * (n % 2) for n in range(int(minutes) // 30)}, ACTUAL, issued=minutes)
+    assert decide(known, Market(PRICE, merge(GB_CARBON, behind)), after(minutes)) is None
