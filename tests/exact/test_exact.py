@@ -17,7 +17,6 @@ FIRST = 1_000_000
 def test_no_plan_is_cheaper(variant: str) -> None:
     found = verdict(variant, range(FIRST, FIRST + PROBLEMS))
     said = f"{found.problems} problems, worst difference {found.worst:.1e}, {len(found.mismatches)} mismatches"
-    sys.stdout.write(f"{variant}: {said}
-")
+    sys.stdout.write(f"{variant}: {said}\n")
     assert found.mismatches == []
     assert found.worst <= BOUND
