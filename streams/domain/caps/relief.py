@@ -1,0 +1,141 @@
+"""Adders that hold a region's cap, and how far from the cheapest possible they are, at most.
+
+Every car decides alone, on its own costs plus the adders: whoever has slack leaves the slots that are short, whoever
+has none stays. No car is told to charge less, so none falls short of what it needs; where cars without slack exceed
+a cap, the cap yields and the report says by how much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from streams.domain.caps.dither import DITHER
+from streams.domain.caps.needs import Column, Grid, Needs, cheapest, classes, room
+from streams.domain.caps.parts import Parts
+from streams.domain.caps.smooth import Cohorts, adders
+
+#: Adders aim this far below the cap: cars are whole and minutes differ from the average of their slot.
+HEADROOM: Final = 0.03
+#: How often adders are corrected by what the cars really do at them.
+CORRECTIONS: Final = 8
+#: Hours by which rows count as alike while adders are sought.
+_COARSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Adders per slot (currency per kWh) with the load that follows (kW), and what they cost at most.
+
+    `cost` is what all cars pay; no way to keep the cap pays less than `bound`; `unmanaged` is what they would pay
+    charging at once. `over_kwh` is the energy above the cap in each slot, from cars without slack.
+    """
+
+    adders: Column
+    load_kw: Column
+    uncapped_kw: Column
+    over_kwh: Column
+    cost: float
+    bound: float
+    unmanaged: float
+
+    @property
+    def gap_share(self) -> float:
+        """How much of the saving the cap's rules may have lost, at most; 0 where there is nothing to save."""
+        saving = self.unmanaged - self.bound
+        return max(0.0, self.cost - self.bound) / saving if saving > 1e-9 else 0.0
+
+
+def relieve(needs: Needs, grid: Grid) -> Relief:
+    """Adders for `needs` under the cap of `grid`; all zero where the cheapest plans of all cars fit under it anyway."""
+    needs = needs.ordered()
+    first = room(grid, needs.start, needs.start + np.minimum(needs.at_once, needs.hours))
+    region = _Region(needs, grid, first)
+    uncapped, peaks = region.at(np.zeros(len(grid.cap_kw)), dithered=False)
+    found, loads = np.zeros(len(grid.cap_kw)), uncapped
+    if (uncapped.sum(axis=0) + peaks > region.cap_kwh + 1e-9).any():
+        found, loads = region.search()
+    return Relief(
+        adders=found,
+        load_kw=loads.sum(axis=0) / grid.lengths,
+        uncapped_kw=uncapped.sum(axis=0) / grid.lengths,
+        over_kwh=np.maximum(loads.sum(axis=0) - region.cap_kwh, 0.0),
+        cost=region.cost(loads),
+        bound=region.bound(found),
+        unmanaged=region.cost(region.loads(room(grid, needs.start, needs.start + needs.hours))),
+    )
+
+
+class _Region:
+    """The cars of a region on its grid. Loads are kWh, curves x slots, of all cars with what they charge at once."""
+
+    def __init__(self, needs: Needs, grid: Grid, first: Column) -> None:
+        self.grid = grid
+        self.cap_kwh = grid.cap_kw * grid.lengths
+        self._curves = [np.searchsorted(needs.curve, (c, c + 1)) for c in range(len(grid.costs))]
+        self._power_kw = needs.power_kw
+        self._fixed = self.loads(first)
+        self._needs = needs.after_at_once()
+        self._windows = room(grid, self._needs.start, self._needs.end)
+        self._classes = classes(needs)
+        self._parts = Parts.of(grid, self._needs)
+
+    def loads(self, on: Column) -> Column:
+        """kWh of each curve's cars in each slot, of hours on (slots x rows)."""
+        return np.stack([np.einsum("tr,r->t", on[:, a:b], self._power_kw[a:b]) for a, b in self._curves])
+
+    def at(self, found: Column, *, dithered: bool = True) -> tuple[Column, Column]:
+        """Loads when every car takes what is cheapest for it at these adders, and how much each slot's peak is above it."""
+        loads = self._fixed.copy()
+        costs = self.grid.costs + found
+        peaks = self._parts.none()
+        for rows, curve, group in self._classes:
+            seen = costs[curve] + self.grid.dither[group] if dithered else costs[curve]
+            on = cheapest(self._windows[:, rows], self._needs.hours[rows], seen)
+            loads[curve] += np.einsum("tr,r->t", on, self._power_kw[rows])
+            self._parts.add(peaks, on, rows)
+        return loads, self._parts.excess(peaks)
+
+    def cost(self, loads: Column) -> float:
+        return float((loads * self.grid.costs).sum())
+
+    def bound(self, found: Column) -> float:
+        """No loads that keep the cap cost less. (By weak duality: adders at or above zero, whatever they are, prove it.)
+
+        What is charged at once is no one's choice, so the cap is never asked for less than that.
+        """
+        cap_kwh = np.maximum(self.cap_kwh, self._fixed.sum(axis=0))
+        loads, _ = self.at(found, dithered=False)
+        return float((loads * (self.grid.costs + found)).sum()) - float(found @ cap_kwh)
+
+    def search(self) -> tuple[Column, Column]:
+        """Adders from the cohorts, then corrected by what the cars do at them; the best of all that were tried."""
+        aim_kwh = np.maximum(self.cap_kwh * (1 - HEADROOM) - self._fixed.sum(axis=0), 0.0)
+        most = 4.0 * float(np.ptp(self.grid.costs)) + 10 * DITHER
+        found, yielding = adders(self._cohorts(), aim_kwh, DITHER, most)
+        yielding = np.maximum(yielding, 1e-9)
+        best, best_loads, least = found, self._fixed, np.inf
+        for _ in range(CORRECTIONS):
+            loads, peaks = self.at(found)
+            over = loads.sum(axis=0) + peaks - self._fixed.sum(axis=0) - aim_kwh
+            worst = float((over / (self.cap_kwh + 1e-9)).max())
+            if worst < least:
+                best, best_loads, least = found, loads, worst
+            if worst <= HEADROOM / 10:
+                break
+            found = np.clip(found + np.clip(0.5 * over / yielding, -DITHER, DITHER), 0.0, most)
+        return best, best_loads
+
+    def _cohorts(self) -> Cohorts:
+        needs = self._needs
+        keys = [needs.curve, *(np.floor(x / _COARSE).astype(np.int64) for x in (needs.start, needs.end, needs.hours))]
+        code = np.ravel_multi_index([key - key.min() for key in keys], [int(np.ptp(key)) + 1 for key in keys])
+        alike, which = np.unique(code, return_inverse=True)
+        one_of = np.zeros(len(alike), dtype=np.int64)
+        one_of[which] = np.arange(len(needs))
+        size = len(alike)
+        room_kwh = [np.bincount(which, needs.power_kw * hours, size) for hours in self._windows]
+        need_kwh = np.bincount(which, needs.power_kw * needs.hours, size)
+        return Cohorts(self.grid.costs[needs.curve[one_of]], np.stack(room_kwh, axis=1), need_kwh)
