@@ -1,24 +1,28 @@
-"""Energy on slots: which part of what went in is charged at which price, and whether a curve knows a whole stay."""
+"""Energy on slots: which part of what went in is charged at which price, and what a curve knows of a whole stay."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from streams.contracts.forecast import Forecast
 from streams.contracts.session import SLOTS_MAX, SettledSlot
 from streams.domain.planner import CostSlot, Profile
 
 
-def covers(forecast: Forecast | None, start: datetime, end: datetime) -> bool:
-    """Does the curve have a value for every moment of [start, end)?"""
+def within(forecast: Forecast | None, start: datetime, end: datetime) -> Forecast | None:
+    """The curve in [start, end), in the slots that touch it; None unless it has a value for every moment."""
     if forecast is None:
-        return False
-    at = start
-    for slot in forecast.slots:
-        if slot.start <= at < slot.end:
-            at = slot.end
-    return at >= end
+        return None
+    slots = forecast.slots
+    first = max(0, bisect_right(slots, start, key=lambda slot: slot.start) - 1)
+    last = bisect_left(slots, end, lo=first, key=lambda slot: slot.start)
+    inside = slots[first : max(first + 1, last)]
+    touching = all(a.end == b.start for a, b in pairwise(inside))
+    whole = inside[0].start <= start and end <= inside[-1].end and touching
+    return forecast.model_copy(update={"slots": inside}) if whole else None
 
 
 def itemised(energy: Profile, slots: Sequence[CostSlot], *, carbon_known: bool) -> tuple[SettledSlot, ...]:

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from streams.contracts.forecast import Forecast
 from streams.contracts.session import Amounts, Promise, SessionSettled, SettledSlot
-from streams.domain.bill import covers, itemised, total
+from streams.domain.bill import itemised, total, within
 from streams.domain.counterfactual import oracle, timer, unmanaged
 from streams.domain.ids import stable_id
 from streams.domain.meter import OpenSession, meter, soc_at
-from streams.domain.planner import CostSlot, Profile, combine, price_of
+from streams.domain.planner import CostSlot, Curve, Profile, combine, price_of
 from streams.domain.planning import NO_CURRENCY
 from streams.domain.told import Told, believed_g
 
@@ -97,12 +97,13 @@ def _books(
     energy = opened.energy
     since = min([opened.session.plugged_at, *(start for start, _, _ in energy[:1])])
     until = max([end, *(stop for _, stop, _ in energy[-1:])])
-    if price is None or not covers(price, since, until):
+    price, known_carbon = within(price, since, until), within(carbon, since, until)
+    if price is None:
         return _Books()
-    known_carbon = carbon if covers(carbon, since, until) else None
     slots = combine(price, known_carbon, since, until)
     lines = itemised(energy, slots, carbon_known=known_carbon is not None)
-    bills = [total(lines), *(price_of(way, slots) for way in _others(opened, told, end, slots))]
+    curve = Curve.of(slots)
+    bills = [total(lines), *(curve.bill(way) for way in _others(opened, told, end, slots))]
     return _Books(
         cost=_amounts([cost for cost, _ in bills]),
         carbon_g=_amounts([grams for _, grams in bills]) if known_carbon else None,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.schedule import PlanReason
 from streams.contracts.session import SLOTS_MAX, SessionSettled
-from streams.domain.bill import covers, itemised, total
+from streams.domain.bill import itemised, total, within
 from streams.domain.meter import OpenSession
 from streams.domain.planner import CostSlot, Profile, price_of
 from streams.domain.settle import settle
@@ -150,8 +150,11 @@ def test_many_slots_are_told_joined_and_still_add_up() -> None:
 )
 def test_a_curve_covers_what_it_has_values_for(start: float, end: float, known: bool) -> None:
     holed = PRICE.model_copy(update={"slots": (PRICE.slots[0], *PRICE.slots[2:])})
-    assert covers(holed, after(start), after(end)) is known
-    assert not covers(None, after(start), after(end))
+    cut = within(holed, after(start), after(end))
+    assert (cut is not None) is known
+    assert within(None, after(start), after(end)) is None
+    if cut is not None:
+        assert all(slot.start < after(end) and after(start) < slot.end for slot in cut.slots)
 
 
 def test_the_vintages_settled_on_are_named() -> None:
