@@ -324,3 +324,30 @@ def test_a_car_that_follows_its_plan_is_ready_and_rarely_told_anew(seed: int) ->
 def _seconds_on(schedule: Schedule, now: datetime) -> float:
     until = now + timedelta(minutes=5)
     return sum(max(0.0, (min(b.end, until) - max(b.start, now)).total_seconds()) for b in schedule.blocks)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_plan_has_at_most_two_blocks_and_none_is_too_short(seed: int) -> None:
+    rng = random.Random(seed)
+    market = Market(forecast([rng.randint(-10, 50) / 100 for _ in range(28)]), None)
+    schedule = decide(planning(state=state(soc_pct=rng.uniform(5, 79))), market, after(rng.random()))
+    assert schedule is not None
+    assert 1 <= len(schedule.blocks) <= 2
+    lengths = [block.end - block.start for block in schedule.blocks]
+    assert all(length >= timedelta(minutes=9) for length in lengths) or len(lengths) == 1
+    assert schedule.expected_soc_pct == pytest.approx(80)
+
+
+def test_the_running_block_is_kept_and_only_what_comes_later_moves() -> None:
+    """A later vintage makes other hours cheap: what runs goes on to the end that was announced."""
+    split = forecast([0.30] * 13 + [0.10] * 2 + [0.30] * 4 + [0.10] * 4 + [0.30] * 25)
+    known, first = publish(planning(), split, spread=0)
+    assert len(first.blocks) == 2
+    running = first.blocks[0].start + timedelta(minutes=10)
+    known = observe_state(known, state((running - PLUGGED) / timedelta(minutes=1), charge=Charge.CHARGING))
+    later = forecast([0.30] * 19 + [0.20] * 4 + [0.05] * 25)
+    again = decide(known, Market(later, None), running, PlanRules(edge_spread=timedelta(0)))
+    assert again is not None
+    assert again.blocks[0].start <= running
+    assert again.blocks[0].end == first.blocks[0].end
+    assert again.blocks[1].start > first.blocks[1].start
