@@ -12,7 +12,7 @@ from agents.engine.stage import Record, Stage, Work
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
-from streams.contracts.vehicle import VehicleState
+from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.forecasts import KEPT, forecast_key, merge
 from streams.domain.kept import Kept, account_of, corrects, keep, news, reachable, within_reach
 from streams.domain.settle import OpenSession, meter, settle
@@ -100,10 +100,14 @@ def _hear(work: Work, row: SettlingRow, schedule: Schedule) -> SettlingRow:
     told = hear(row.told, schedule)
     if told is row.told:
         return row
-    opened = row.open
-    if opened is not None and row.settled_revision and opened.session.id == schedule.session_id:
-        _settle(work, opened, told_of(told, opened.session.id))
+    if row.open is not None and row.open.session.id == schedule.session_id and _is_settled(row, row.open.session):
+        _settle(work, row.open, told_of(told, row.open.session.id))
     return row.model_copy(update={"told": told})
+
+
+def _is_settled(row: SettlingRow, session: PlugSession) -> bool:
+    """Has the session in the row ended, and was it settled as it stands?"""
+    return session.ended_at is not None and row.settled_revision >= session.revision
 
 
 def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Registration) -> SettlingRow:
@@ -111,15 +115,16 @@ def _meter(work: Work, row: SettlingRow, state: VehicleState, registration: Regi
     session = state.session
     if session is None:
         return row
-    known = row.open is not None and row.open.session.id == session.id
-    done = row.settled_revision if known else 0
-    if session.ended_at is not None and done >= session.revision:
+    if row.open is None or row.open.session.id != session.id:
+        row = row.model_copy(update={"open": None, "settled_revision": 0})
+    if _is_settled(row, session):
         return row
-    opened = meter(row.open if known else None, state, registration)
-    if session.ended_at is not None:
-        _settle(work, opened, told_of(row.told, session.id))
-        done = session.revision
-    return row.model_copy(update={"open": opened, "settled_revision": done})
+    opened = meter(row.open, state, registration)
+    row = row.model_copy(update={"open": opened})
+    if session.ended_at is None:
+        return row
+    _settle(work, opened, told_of(row.told, session.id))
+    return row.model_copy(update={"settled_revision": session.revision})
 
 
 def _settle(work: Work, opened: OpenSession, told: Told | None) -> None:

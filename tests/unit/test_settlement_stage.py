@@ -151,7 +151,7 @@ def test_corrections_settle_again_under_a_new_id_and_the_next_revision() -> None
         pytest.param(vintage({60.0 * 20: 0.5}), id="after the stay"),
         pytest.param(vintage({420.0: 0.10 + 1e-9}), id="less than rounding"),
         pytest.param(vintage({420.0: 0.9}).model_copy(update={"key": "other"}), id="another tariff"),
-        pytest.param(PRICE.model_copy(update={"unit": "EUR/kWh", "slots": PRICE.slots[:3]}), id="the curve is gone"),
+        pytest.param(vintage({30.0: 0.5}).model_copy(update={"unit": "EUR/kWh"}), id="the curve is gone"),
     ],
 )
 def test_what_moves_no_amount_settles_nothing(unmoved: Forecast) -> None:
@@ -180,6 +180,15 @@ def test_a_corrected_plug_session_settles_again_even_after_corrections_of_prices
     assert (account.revision, account.session_revision, account.plugged_at) == (3, 2, after(-30))
     ids = [account.id for account in made.sent]
     assert len(set(ids)) == 3
+
+
+def test_a_session_that_turns_out_to_go_on_is_settled_when_it_ends() -> None:
+    made = desk()
+    goes_on = state(ENDED + 5, soc_pct=80, session=session(revision=2))
+    assert made.give(goes_on, schedule(2, at=ENDED + 5, carbon_g=3000)) == []
+    ends = state(ENDED + 10, soc_pct=80, session=session(revision=2, ended_at=after(ENDED + 10)))
+    (account,) = made.give(ends, ends)
+    assert (account.revision, account.session_revision, account.ended_at) == (2, 2, after(ENDED + 10))
 
 
 def test_what_the_car_would_have_done_is_never_defined_anew() -> None:
