@@ -181,7 +181,7 @@ def _taper(r: Random) -> Line:
 
 def _unreachable(r: Random) -> Line:
     line = _sort(r)
-    line["vehicle"]["usable_kwh"] *= r.uniform(1.0, 3.0)
+    line["vehicle"]["usable_kwh"] = min(1000.0, line["vehicle"]["usable_kwh"] * r.uniform(1.0, 3.0))
     return line
 
 

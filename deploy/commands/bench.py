@@ -8,10 +8,11 @@ import typer
 
 
 def app() -> typer.Typer:
-    """pipeline."""
+    """pipeline and planner."""
     group = typer.Typer(no_args_is_help=True, help="Benchmarks, as ratios to peers in the same run.")
     group.callback()(lambda: None)
     group.command("pipeline")(pipeline)
+    group.command("planner")(planner)
     return group
 
 
@@ -29,3 +30,14 @@ def pipeline(
     from deploy.bench.pipeline import pipeline as run
 
     run(events, vehicles, partitions, rounds, bootstrap, as_json)
+
+
+def planner(
+    cars: Annotated[int, typer.Option(help="Cars of the fleet.", min=1000)] = 1_000_000,
+    problems: Annotated[int, typer.Option(help="Problems of each kind before the judges.", min=1)] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the JSON object that else comes last.")] = False,
+) -> None:
+    """The planner: exact and fast beside HiGHS and copied memory, with the bar of every figure."""
+    from deploy.bench.planner import planner as run
+
+    run(cars, problems, as_json=as_json)
