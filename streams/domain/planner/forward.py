@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -67,11 +68,23 @@ class Key:
 
 
 class Pass:
-    """`keys[blocks - 1 (or 0), minute, minutes on]` is the best way to be at rest by then; at least `NEVER`: none."""
+    """`keys[blocks - 1 (or 0), minute, minutes on]` is the best way to be at rest by then; at least `NEVER`: none.
 
-    def __init__(self, rates: Ints, usable: Ints, longest: int, shape: Shape, weights: Ints | None) -> None:
+    What begins in a stretch no longer than a block and a pause depends only on what ended before it, so a stretch is
+    worked on at once. `floors`: (minute, least minutes on by then).
+    """
+
+    def __init__(
+        self,
+        rates: Ints,
+        usable: Ints,
+        longest: int,
+        shape: Shape,
+        weights: Ints | None,
+        floors: Sequence[tuple[int, int]],
+    ) -> None:
         self.window, self.layers = len(rates), shape.max_blocks or 1
-        self.shape, self.longest = shape, longest
+        self.shape, self.longest, self.floors = shape, longest, floors
         self.least = max(1, shape.min_block)
         starts = shape.max_blocks or self.window // 2 + 1
         self.key = Key.of(self.window, starts)
@@ -82,84 +95,104 @@ class Pass:
         most = int(self.rates.max(initial=0)) * whole + starts * shape.start_cost
         #: Bits that costs have too many.
         self.excess = max(0, most.bit_length() + self.key.below - 61)
-        self.dark = [0, *np.cumsum(~usable).tolist()]
+        self._constants()
         self.keys = np.empty((self.layers, self.window + 1, longest + 1), dtype=np.int64)
         self.keys[:, 0] = NEVER
-        #: Running blocks, by minutes on + window - minute: what goes on stays in its place.
-        self.on = np.full((self.layers, self.window + longest + 1), NEVER, dtype=np.int64)
-        self._constants()
-        if shape.charging:
-            self.on[0, self.window] = self.window
         if shape.forced:
             self.keys[0, 0, 0] = 0
+        self.rows = [list(keys) for keys in self.keys]
+        stretch = self.least + shape.min_pause
+        #: Blocks that begin, and all that run, by minute of the stretch; what ran before it comes first.
+        self.begun = np.full((self.layers, stretch, longest + 1), NEVER, dtype=np.int64)
+        self.on = np.full((self.layers, stretch + 1, longest + 1), NEVER, dtype=np.int64)
+        self.steps = [
+            [(on[k, :-1], begun[k, 1:], on[k + 1, 1:]) for k in range(stretch)]
+            for on, begun in zip(self.on, self.begun, strict=True)
+        ]
+        if shape.charging:
+            self.on[0, 0, 0] = self.window
 
     def _constants(self) -> None:
-        """What is added to a key when a block begins, and when it ends; arrays, for numpy takes them faster."""
+        """What is added to a key when a block begins, and when it ends."""
         minutes = np.arange(self.window + 1)
         #: What going on has cost since the start; the keys of running blocks are kept less it, so that it is free.
         gone = np.zeros(self.window + 1, dtype=np.int64)
         if self.weights is None:
             np.cumsum(self._scaled(self.rates), out=gone[1:])
         start = (self.shape.start_cost >> self.excess << self.key.below) + self.key.start
-        begin, end = start + self.window - minutes - gone, gone + (minutes << self.key.bits)
-        self.begin, self.end = [begin[t, ...] for t in minutes], [end[t, ...] for t in minutes]
-        self.without_block = np.array(-self.key.start)
+        self.begin = (start + self.window - minutes - gone)[:, None]
+        self.end = (gone + (minutes << self.key.bits))[:, None]
 
-    def minute(self, t: int, floors: Sequence[tuple[int, int]]) -> None:
-        """What is known after minute t - 1. `floors`: (minute, least minutes on by then)."""
-        width, place = min(t, self.longest) + 1, self.window - t
-        lit = self.dark[t] == self.dark[t - 1]
-        if not lit:
-            self.on[:, place : place + width] = NEVER
-        elif self.weights is not None:
-            self.on[:, place + 1 : place + width] += self._scaled(self.rates[t - 1] * self.weights[: width - 1])
-        if lit and t >= self.least and self.dark[t] == self.dark[t - self.least]:
-            self._start(t, floors)
-        if t <= self.longest:
-            self.keys[:, t - 1, t] = NEVER
-        for on, keys in zip(self.on, self.keys, strict=True):
-            now = keys[t, :width]
-            np.add(on[place : place + width], self.end[t], out=now)
-            np.minimum(now, keys[t - 1, :width], out=now)
-        for at, least in floors:
-            if at == t:
-                self.on[:, place : place + least] = NEVER
-                self.keys[:, t, :least] = NEVER
+    def run(self, usable: Ints) -> None:
+        """All of the window."""
+        edges = [0, *(np.flatnonzero(np.diff(usable)) + 1).tolist(), self.window]
+        for since, until in pairwise(edges):
+            if usable[since]:
+                self._lit(since, until)
+            else:
+                self.keys[:, since + 1 : until + 1] = self.keys[:, since : since + 1]
+                self.on[:, 0] = NEVER
+                self._floor(since + 1, until)
 
-    def _start(self, t: int, floors: Sequence[tuple[int, int]]) -> None:
-        """Blocks of the least length that end now, begun when the pause before them was over."""
-        shape, least, place = self.shape, self.least, self.window - t
-        begin = t - least
-        rested = begin - shape.min_pause
-        lowest = max([m - max(0, at - begin) for at, m in floors if rested < at < t], default=0) if floors else 0
-        if self.longest >= least and self._fresh(begin, rested, floors, lowest):
-            first = int(self.begin[begin])
-            if self.weights is not None:
-                first += int(self._costs(begin, 0, 1)[0])
-            self.on[0, place + least] = min(first, int(self.on[0, place + least]))
-        low, stop = max(lowest, 0 if shape.forced else 1), min(self.longest - least, rested) + 1
-        if low >= stop:
+    def _lit(self, since: int, until: int) -> None:
+        stretch = len(self.steps[0])
+        at = since
+        while at < until:
+            stop = min([at + stretch, until, *(floor for floor, _ in self.floors if floor > at)])
+            for layer in range(self.layers):
+                self._begin(layer, since, at + 1, stop + 1)
+                self._go_on(layer, at + 1, stop + 1)
+            at = stop
+            self._floor(at, at)
+
+    def _begin(self, layer: int, since: int, first: int, stop: int) -> None:
+        """Blocks of the least length that end at `first` .. `stop` - 1, begun when the pause before was over."""
+        shape, least, begun = self.shape, self.least, self.begun[layer]
+        begun[: stop - first, least:] = NEVER
+        if least > self.longest:
             return
-        costs = None if self.weights is None else self._costs(begin, low, stop)
-        for layer in range(shape.max_blocks is not None, self.layers):
-            begun = self.keys[max(0, layer - 1), rested, low:stop] & self.without_block
-            begun += self.begin[begin]
-            if costs is not None:
-                begun += costs
-            on = self.on[layer, place + least + low : place + least + stop]
-            np.minimum(on, begun, out=on)
+        again = max(first, since + least, least + shape.min_pause)
+        if again < stop and (layer or shape.max_blocks is None):
+            ended = slice(again - least - shape.min_pause, stop - least - shape.min_pause)
+            into = begun[again - first : stop - first, least:]
+            into[:] = self.keys[max(0, layer - 1), ended, : self.longest - least + 1]
+            into &= -self.key.start
+            into += self.begin[again - least : stop - least]
+        fresh = max(first, since + least, least + shape.min_pause if shape.charging else 0)
+        until = min([stop, *(at + least for at, m in self.floors if m > 0)])
+        if layer == 0 and not shape.forced and fresh < until:
+            begun[fresh - first : until - first, least] = self.begin[fresh - least : until - least, 0]
+        for t in range(max(first, since + least), stop) if self.floors or self.weights is not None else ():
+            self._refine(begun[t - first, least:], t)
 
-    def _fresh(self, begin: int, rested: int, floors: Sequence[tuple[int, int]], lowest: int) -> bool:
-        """May the very first minute on be `begin`?"""
-        if self.shape.forced or lowest > 0 or (self.shape.charging and rested < 0):
-            return False
-        return not any(at <= begin and least > 0 for at, least in floors)
+    def _refine(self, begun: Ints, t: int) -> None:
+        """The costs by minutes on before, and what a floor amid the block rules out."""
+        begin = t - self.least
+        if self.weights is not None:
+            costs = np.correlate(self.weights, self.rates[begin:t], "valid")
+            begun += self._scaled(costs)
+        for at, m in self.floors:
+            if begin - self.shape.min_pause < at < t:
+                begun[: max(0, m - max(0, at - begin))] = NEVER
 
-    def _costs(self, begin: int, first: int, stop: int) -> Ints:
-        """With weights: cost of the least block from `begin` on, by minutes on before it: first .. stop - 1."""
-        assert self.weights is not None
-        weights = self.weights[first : stop - 1 + self.least]
-        return self._scaled(np.correlate(weights, self.rates[begin : begin + self.least], "valid"))
+    def _go_on(self, layer: int, first: int, stop: int) -> None:
+        on, rows = self.on[layer], self.rows[layer]
+        for k in range(stop - first):
+            before, begun, now = self.steps[layer][k]
+            if self.weights is not None:
+                before = before + self._scaled(self.rates[first + k - 1] * self.weights)
+            np.minimum(before, begun, out=now)
+        np.add(on[1 : stop - first + 1], self.end[first:stop], out=self.keys[layer, first:stop])
+        for t in range(first, stop):
+            np.minimum(rows[t - 1], rows[t], out=rows[t])
+        on[0] = on[stop - first]
+
+    def _floor(self, first: int, last: int) -> None:
+        """What has too few minutes on at a floor cannot be any more."""
+        for at, m in self.floors:
+            if first <= at <= last:
+                self.keys[:, at : last + 1, :m] = NEVER
+                self.on[:, 0, :m] = NEVER
 
     def _scaled(self, costs: Ints) -> Ints:
         """Costs in their place in a key."""

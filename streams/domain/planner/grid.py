@@ -96,10 +96,10 @@ def tabulate(
     1. `floors`: (minute, least minutes on by then). What a minute costs is exact up to some 2**30 units (2**38 with at
     most two blocks) in the sum over a window, and rounded to as many digits beyond.
     """
-    work = Pass(rates.astype(np.int64), usable, min(longest, len(rates)), shape, weights)
-    for t in range(1, len(rates) + 1):
-        work.minute(t, floors)
-    every = np.ones(work.longest, dtype=np.int64) if weights is None else weights
+    longest = min(longest, len(rates))
+    work = Pass(rates.astype(np.int64), usable, longest, shape, weights, floors)
+    work.run(usable)
+    every = np.ones(longest, dtype=np.int64) if weights is None else weights
     return Table(rates, every, shape, work.keys, work.key)
 
 
