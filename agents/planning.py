@@ -87,10 +87,11 @@ def _market(work: Work, enrolled: Registration) -> Market | None:
     if price is None:
         return None
     carbon = work.get(CURVES, f"carbon:{enrolled.region}")
+    adders = work.get(CURVES, f"adder:{enrolled.region}")
     markets: dict[tuple[str, str], Market] = work.memory.scratch.setdefault("markets", {})
     market = markets.get((enrolled.tariff, enrolled.region))
-    if market is None or market.price is not price or market.carbon is not carbon:
-        market = markets[enrolled.tariff, enrolled.region] = Market(price, carbon)
+    if market is None or (market.price, market.carbon, market.adders) != (price, carbon, adders):
+        market = markets[enrolled.tariff, enrolled.region] = Market(price, carbon, adders)
     return market
 
 

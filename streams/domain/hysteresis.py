@@ -109,14 +109,9 @@ def _worthwhile(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
     left_kwh = sum(kwh for _, _, kwh in left)
     if left_kwh <= 0 or case.now < left[0][0] <= case.now + case.rules.edge_spread:
         return False  # a block that only waits for its offset is as good as running
-    bar = _objective(left, curve) - case.rules.worthwhile
+    bar = curve.weigh(left) - case.rules.worthwhile
     request = case.request(curve, left_kwh, running_kwh(case))
     free = plan(replace(request, policy=Policy(max_blocks=None, margin=case.margin)))
-    if free.objective >= bar:
+    if curve.weigh(free.blocks) >= bar:
         return False
-    return _objective(cheapest(case, curve, left_kwh, running_kwh(case))[0], curve) < bar
-
-
-def _objective(profile: Profile, curve: Curve) -> float:
-    cost, carbon_g = curve.bill(profile)
-    return cost + curve.carbon_price * carbon_g * 1e-6
+    return curve.weigh(cheapest(case, curve, left_kwh, running_kwh(case))[0]) < bar

@@ -58,6 +58,7 @@ class Curve:
         "_edges",
         "_known",
         "_price",
+        "_weight",
         "carbon_price",
         "ends",
         "known_until",
@@ -87,6 +88,7 @@ class Curve:
         self._known = _sums(lengths, [1.0] * len(lengths))
         self._price = _sums(lengths, [slot.price for slot in self.slots])
         self._carbon = _sums(lengths, [slot.carbon_g for slot in self.slots])
+        self._weight = _sums(lengths, [rate * 1e-6 for rate in self.rates])
         self._edges = {us(at): self._edge(us(at)) for slot in self.slots for at in (slot.start, slot.end)}
 
     @classmethod
@@ -120,26 +122,25 @@ class Curve:
 
     def bill(self, profile: Profile) -> tuple[float, float]:
         """(cost, carbon in g) of a profile. Energy outside the slots counts at their average."""
-        return self.bill_us([(us(start), us(end), kwh) for start, end, kwh in profile])
+        return self._sum(self._price, profile), self._sum(self._carbon, profile)
 
-    def bill_us(self, spans: Iterable[tuple[int, int, float]]) -> tuple[float, float]:
-        """The same of (start, end, kWh) with times in microseconds."""
-        cost = carbon_g = outside_kwh = 0.0
-        if not self.slots:
-            return cost, carbon_g
-        starts, lowest, highest = self.starts, *self._covered
-        for start, end, kwh in spans:
-            i, j = bisect_right(starts, start) - 1, bisect_right(starts, end) - 1
-            per_us = kwh / (end - start)
-            cost += (_upto(self._price, starts, j, end) - _upto(self._price, starts, i, start)) * per_us
-            carbon_g += (_upto(self._carbon, starts, j, end) - _upto(self._carbon, starts, i, start)) * per_us
-            if start < lowest or end > highest:
-                known_us = _upto(self._known, starts, j, end) - _upto(self._known, starts, i, start)
-                outside_kwh += kwh - known_us * per_us
-        if outside_kwh > 1e-9:
-            whole = self._known[-1][0]
-            return cost + outside_kwh * self._price[-1][0] / whole, carbon_g + outside_kwh * self._carbon[-1][0] / whole
-        return cost, carbon_g
+    def weigh(self, profile: Profile) -> float:
+        """What decides between profiles of the same energy, in currency: cost, carbon at its price, and the adders."""
+        return self._sum(self._weight, profile)
+
+    def _sum(self, sums: _Sums, profile: Profile) -> float:
+        """Energy times a rate, over a profile; the average rate outside the slots."""
+        total = outside_kwh = 0.0
+        for start, end, kwh in profile:
+            a, b = us(start), us(end)
+            i, j = bisect_right(self.starts, a) - 1, bisect_right(self.starts, b) - 1
+            total += (_upto(sums, self.starts, j, b) - _upto(sums, self.starts, i, a)) * kwh / (b - a)
+            if a < self._covered[0] or b > self._covered[1]:
+                known_us = _upto(self._known, self.starts, j, b) - _upto(self._known, self.starts, i, a)
+                outside_kwh += kwh * (1 - known_us / (b - a))
+        if outside_kwh > 1e-9 and self.slots:
+            total += outside_kwh * sums[-1][0] / self._known[-1][0]
+        return total
 
 
 #: Per slot: the sum before it, its rate, its length; last, the whole sum.
