@@ -84,6 +84,12 @@ def test_in_the_same_window_at_the_same_power_nothing_beats_the_oracle(energy: P
     assert all(books.cost.oracle <= other + 1e-6 for other in others)
 
 
+def test_the_oracle_may_charge_in_any_number_of_blocks() -> None:
+    books = settled(((after(0), after(90), 10.8),), forecast([0.30, 0.10] * 24), None, None)
+    assert books.cost is not None
+    assert books.cost.oracle == pytest.approx(10.8 * 0.10)
+
+
 def test_the_oracle_has_to_be_ready_in_time_as_well() -> None:
     price = forecast([0.30] * 26 + [0.01] * 22)
     in_time = settled(((after(390), after(450), 7.2),), price, CARBON, told(schedule()))

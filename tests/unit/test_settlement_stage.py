@@ -211,6 +211,15 @@ def test_a_session_without_prices_is_settled_when_they_come() -> None:
     assert facts(made.sent[-1]) == facts(desk().sent[-1])
 
 
+def test_a_plan_that_is_read_late_still_counts_as_told() -> None:
+    made = Desk()
+    made.give(registration(), PRICE, GB_CARBON, *night())
+    assert made.sent[-1].promise is Promise.NOT_MADE
+    (account,) = made.give(schedule(inputs={"power_kw": 7.0}))
+    assert (account.promise, account.revision, account.power_kw) == (Promise.MET, 2, 7.0)
+    assert account.carbon_believed_g == pytest.approx(2000)
+
+
 @given(st.randoms(use_true_random=False))
 def test_in_whatever_order_topics_are_read_the_last_word_is_the_same(rng: Any) -> None:
     topics: list[list[object]] = [
