@@ -50,24 +50,21 @@ def plan_many(curves: Sequence[Curve], now: int, policy: Policy, cars: Cars) -> 
     """
     if policy.max_blocks not in {1, 2}:
         raise ValueError("a fleet is planned with one or two blocks")
-    powers, power = np.zeros(1), np.zeros(1, dtype=np.int64)
-    if policy.start_penalty > 0:
-        powers, power = np.unique(cars.power_kw, return_inverse=True)
-    kinds = [_Kind(curve, bool(going), kw) for curve in curves for going in (0, 1) for kw in powers.tolist()]
     window = max(0, int(cars.deadline.max(initial=now)) - now)
     longest = min(int(cars.need.max(initial=0)), window)
-    places = np.empty(len(cars.curve), dtype=np.int64)
+    deadlines, needs = np.maximum(cars.deadline, now), np.minimum(cars.need, longest + 1)
+    kinds, kind = _kinds(curves, policy, cars)
+    places = np.empty(len(kind), dtype=np.int64)
     asked = np.zeros(len(kinds) * (window + 1), dtype=np.bool_)
     for rows in _batches(len(places)):
-        kind = (cars.curve[rows] * 2 + cars.charging[rows]) * len(powers) + (power[rows] if len(powers) > 1 else 0)
-        places[rows] = kind * np.int64(window + 1) + np.maximum(cars.deadline[rows] - now, 0)
+        places[rows] = kind[rows] * np.int32(window + 1) + (deadlines[rows] - np.int32(now))
         asked[places[rows]] = True
     first, answers = _answers(kinds, now, policy, asked.reshape(len(kinds), -1), longest)
     edges = np.empty((len(places), EDGES), dtype=np.int32)
     whole = edges.view(np.complex128)[:, 0]
     for rows in _batches(len(places)):
         place = first.take(places[rows])
-        place += np.minimum(cars.need[rows], longest + 1)
+        place += needs[rows]
         answers.take(place, out=whole[rows], mode="clip")
     return edges
 
@@ -81,12 +78,24 @@ class _Kind:
     power_kw: float
 
 
+def _kinds(curves: Sequence[Curve], policy: Policy, cars: Cars) -> tuple[list[_Kind], Ints]:
+    """The kinds of car there can be, and each car's."""
+    kind = cars.curve.astype(np.int32)
+    if cars.charging.any():
+        kind = kind + cars.charging * np.int32(len(curves))
+    if policy.start_penalty <= 0:
+        return [_Kind(curve, going, 1.0) for going in (False, True) for curve in curves], kind
+    powers, power = np.unique(cars.power_kw, return_inverse=True)
+    kinds = [_Kind(curve, going, kw) for kw in powers.tolist() for going in (False, True) for curve in curves]
+    return kinds, kind + power.astype(np.int32) * np.int32(2 * len(curves))
+
+
 def _batches(count: int) -> list[slice]:
     return [slice(at, at + _BATCH) for at in range(0, count, _BATCH)]
 
 
 def _answers(kinds: list[_Kind], now: int, policy: Policy, asked: Ints, longest: int) -> tuple[Ints, Ints]:
-    """The plans for the deadlines asked for, by need 0 to longest + 1, 16 bytes each, and where each deadline begins."""
+    """The plans for the deadlines asked for, by need 0 to longest + 1, 16 bytes each; where each deadline begins."""
     first = np.zeros(asked.shape, dtype=np.int64)
     found = [np.full((1, longest + 2, EDGES), -1, dtype=np.int32)]
     count = 1
@@ -101,7 +110,7 @@ def _answers(kinds: list[_Kind], now: int, policy: Policy, asked: Ints, longest:
 
 def _table(kind: _Kind, now: int, policy: Policy, deadlines: Ints, longest: int) -> Ints:
     rates, usable = per_minute(kind.curve, now, now + int(deadlines[-1]))
-    penalty = start_cost(policy.start_penalty, kind.power_kw, MINUTE_US) if policy.start_penalty else 0
+    penalty = start_cost(policy.start_penalty, kind.power_kw, MINUTE_US)
     shape = Shape(
         max_blocks=policy.max_blocks,
         min_block=-(-policy.min_block // _MINUTE),

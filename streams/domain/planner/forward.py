@@ -68,7 +68,7 @@ class Key:
 
 
 class Pass:
-    """`keys[blocks - 1 (or 0), minute, minutes on]` is the best way to be at rest by then; at least `NEVER`: none.
+    """`keys[minute, blocks - 1 (or 0), minutes on]` is the best way to be at rest by then; at least `NEVER`: none.
 
     What begins in a stretch no longer than a block and a pause depends only on what ended before it, so a stretch is
     worked on at once. `floors`: (minute, least minutes on by then).
@@ -96,19 +96,22 @@ class Pass:
         #: Bits that costs have too many.
         self.excess = max(0, most.bit_length() + self.key.below - 61)
         self._constants()
-        self.keys = np.empty((self.layers, self.window + 1, longest + 1), dtype=np.int64)
-        self.keys[:, 0] = NEVER
+        self.keys = np.empty((self.window + 1, self.layers, longest + 1), dtype=np.int64)
+        self.keys[0] = NEVER
         if shape.forced:
             self.keys[0, 0, 0] = 0
-        self.rows = [list(keys) for keys in self.keys]
-        stretch = self.least + shape.min_pause
-        #: Blocks that begin, and all that run, by minute of the stretch; what ran before it comes first.
-        self.begun = np.full((self.layers, stretch, longest + 1), NEVER, dtype=np.int64)
-        self.on = np.full((self.layers, stretch + 1, longest + 1), NEVER, dtype=np.int64)
-        self.steps = [
-            [(on[k, :-1], begun[k, 1:], on[k + 1, 1:]) for k in range(stretch)]
-            for on, begun in zip(self.on, self.begun, strict=True)
-        ]
+        self.rows = list(self.keys.reshape(self.window + 1, -1))
+        self.stretch = self.least + shape.min_pause
+        #: Blocks that begin, and all that run, by minute of the stretch; what ran before it comes first. A gap between
+        #: the layers takes up what has been on for too long, so that one step moves them all.
+        width = longest + 1 + self.stretch
+        self.begun = np.full((self.stretch, self.layers, width), NEVER, dtype=np.int64)
+        self.on = np.full((self.stretch + 1, self.layers, width), NEVER, dtype=np.int64)
+        on, begun = self.on.reshape(self.stretch + 1, -1), self.begun.reshape(self.stretch, -1)
+        self.steps = [(on[k, :-1], begun[k, 1:], on[k + 1, 1:]) for k in range(self.stretch)]
+        if weights is not None:
+            rest = np.zeros((self.layers, self.stretch + 1), dtype=np.int64)
+            self.pace = np.hstack((np.tile(weights[:longest], (self.layers, 1)), rest)).ravel()[:-1]
         if shape.charging:
             self.on[0, 0, 0] = self.window
 
@@ -121,7 +124,7 @@ class Pass:
             np.cumsum(self._scaled(self.rates), out=gone[1:])
         start = (self.shape.start_cost >> self.excess << self.key.below) + self.key.start
         self.begin = (start + self.window - minutes - gone)[:, None]
-        self.end = (gone + (minutes << self.key.bits))[:, None]
+        self.end = (gone + (minutes << self.key.bits))[:, None, None]
 
     def run(self, usable: Ints) -> None:
         """All of the window."""
@@ -130,69 +133,69 @@ class Pass:
             if usable[since]:
                 self._lit(since, until)
             else:
-                self.keys[:, since + 1 : until + 1] = self.keys[:, since : since + 1]
-                self.on[:, 0] = NEVER
+                self.keys[since + 1 : until + 1] = self.keys[since]
+                self.on[0] = NEVER
                 self._floor(since + 1, until)
 
     def _lit(self, since: int, until: int) -> None:
-        stretch = len(self.steps[0])
         at = since
         while at < until:
-            stop = min([at + stretch, until, *(floor for floor, _ in self.floors if floor > at)])
+            stop = min([at + self.stretch, until, *(floor for floor, _ in self.floors if floor > at)])
             for layer in range(self.layers):
                 self._begin(layer, since, at + 1, stop + 1)
-                self._go_on(layer, at + 1, stop + 1)
+            self._go_on(at + 1, stop + 1)
             at = stop
             self._floor(at, at)
 
     def _begin(self, layer: int, since: int, first: int, stop: int) -> None:
         """Blocks of the least length that end at `first` .. `stop` - 1, begun when the pause before was over."""
-        shape, least, begun = self.shape, self.least, self.begun[layer]
-        begun[: stop - first, least:] = NEVER
-        if least > self.longest:
-            return
+        shape, least = self.shape, self.least
+        only_first = layer == 0 and shape.max_blocks is not None
+        begun = self.begun[: stop - first, layer, least : 1 + min(self.longest, least if only_first else self.longest)]
+        begun[:] = NEVER
         again = max(first, since + least, least + shape.min_pause)
-        if again < stop and (layer or shape.max_blocks is None):
+        if again < stop and not only_first:
             ended = slice(again - least - shape.min_pause, stop - least - shape.min_pause)
-            into = begun[again - first : stop - first, least:]
-            into[:] = self.keys[max(0, layer - 1), ended, : self.longest - least + 1]
-            into &= -self.key.start
+            into = begun[again - first :]
+            np.bitwise_and(self.keys[ended, max(0, layer - 1), : into.shape[1]], -self.key.start, out=into)
             into += self.begin[again - least : stop - least]
         fresh = max(first, since + least, least + shape.min_pause if shape.charging else 0)
         until = min([stop, *(at + least for at, m in self.floors if m > 0)])
         if layer == 0 and not shape.forced and fresh < until:
-            begun[fresh - first : until - first, least] = self.begin[fresh - least : until - least, 0]
-        for t in range(max(first, since + least), stop) if self.floors or self.weights is not None else ():
-            self._refine(begun[t - first, least:], t)
+            begun[fresh - first : until - first, :1] = self.begin[fresh - least : until - least]
+        if self.floors or self.weights is not None:
+            for t in range(max(first, since + least), stop):
+                self._refine(begun[t - first], t)
 
     def _refine(self, begun: Ints, t: int) -> None:
         """The costs by minutes on before, and what a floor amid the block rules out."""
         begin = t - self.least
-        if self.weights is not None:
-            costs = np.correlate(self.weights, self.rates[begin:t], "valid")
-            begun += self._scaled(costs)
+        if self.weights is not None and len(begun):
+            begun += self._scaled(np.correlate(self.weights, self.rates[begin:t], "valid"))[: len(begun)]
         for at, m in self.floors:
             if begin - self.shape.min_pause < at < t:
                 begun[: max(0, m - max(0, at - begin))] = NEVER
 
-    def _go_on(self, layer: int, first: int, stop: int) -> None:
-        on, rows = self.on[layer], self.rows[layer]
-        for k in range(stop - first):
-            before, begun, now = self.steps[layer][k]
-            if self.weights is not None:
-                before = before + self._scaled(self.rates[first + k - 1] * self.weights)
-            np.minimum(before, begun, out=now)
-        np.add(on[1 : stop - first + 1], self.end[first:stop], out=self.keys[layer, first:stop])
-        for t in range(first, stop):
-            np.minimum(rows[t - 1], rows[t], out=rows[t])
-        on[0] = on[stop - first]
+    def _go_on(self, first: int, stop: int) -> None:
+        """What ran goes on, and what runs may end, minute by minute."""
+        count = stop - first
+        for k, (before, begun, now) in enumerate(self.steps[:count]):
+            if self.weights is None:
+                np.minimum(before, begun, out=now)
+            else:
+                np.minimum(before + self._scaled(self.rates[first + k - 1] * self.pace), begun, out=now)
+        rows = self.rows[first - 1 : stop]
+        np.add(self.on[1 : count + 1, :, : self.longest + 1], self.end[first:stop], out=self.keys[first:stop])
+        for before, now in pairwise(rows):
+            np.minimum(before, now, out=now)
+        self.on[0, :, : self.longest + 1] = self.on[count, :, : self.longest + 1]
 
     def _floor(self, first: int, last: int) -> None:
         """What has too few minutes on at a floor cannot be any more."""
         for at, m in self.floors:
             if first <= at <= last:
-                self.keys[:, at : last + 1, :m] = NEVER
-                self.on[:, 0, :m] = NEVER
+                self.keys[at : last + 1, :, :m] = NEVER
+                self.on[0, :, :m] = NEVER
 
     def _scaled(self, costs: Ints) -> Ints:
         """Costs in their place in a key."""

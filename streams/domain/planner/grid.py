@@ -44,10 +44,10 @@ class Table:
 
     def edges(self, deadlines: Ints, needs: Ints) -> Ints:
         """Many at once: int16 rows of start, end, start, end, ..., filled up with -1; all -1 where there is no plan."""
-        _, last, longest = (size - 1 for size in self._keys.shape)
+        last, _, longest = (size - 1 for size in self._keys.shape)
         asked = (needs > 0) & (needs <= np.minimum(deadlines, longest)) & (deadlines <= last)
         times, needs = np.where(asked, deadlines, 0), np.where(asked, needs, 0)
-        keys = self._keys[:, times, needs]
+        keys = self._keys[times, :, needs].T
         least = keys.min(axis=0)
         asked &= least < NEVER
         best = self._walk(times, needs, keys.argmin(axis=0), asked)
@@ -65,7 +65,7 @@ class Table:
         at, on, layer = times[rows], needs[rows], layers[rows]
         count = np.zeros(len(times), dtype=np.int64)
         while len(rows):
-            begins, ends = self._key.last_block(self._keys[layer, at, on])
+            begins, ends = self._key.last_block(self._keys[at, layer, on])
             found.append((rows, begins, ends))
             count[rows] += 1
             on = on - (ends - begins)
