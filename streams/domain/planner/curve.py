@@ -118,7 +118,10 @@ class Curve:
     def _edge(self, at_us: int) -> tuple[datetime, float, float]:
         """An instant with the sums of price and carbon until then. For the edges of slots it is there already."""
         i = bisect_right(self.starts, at_us) - 1
-        return instant(at_us), _upto(self._price, self.starts, i, at_us), _upto(self._carbon, self.starts, i, at_us)
+        inside = at_us - self.starts[i]
+        p0, price, _ = self._price[i]
+        c0, carbon_g, _ = self._carbon[i]
+        return instant(at_us), p0 + price * inside, c0 + carbon_g * inside
 
     def bill(self, profile: Profile) -> tuple[float, float]:
         """(cost, carbon in g) of a profile. Energy outside the slots counts at their average."""

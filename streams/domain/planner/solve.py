@@ -18,31 +18,28 @@ from streams.domain.planner.taper import Pace
 
 def plan(request: PlanRequest) -> Plan:
     """The cheapest plan that meets the target; when none can, everything from now. ValueError: no power."""
-    pace = _pace(request)
-    power = request.power_kw
+    pace = _pace(request) if request.taper else None
+    power, policy = request.power_kw, request.policy
+    if power <= 0:
+        raise ValueError("power_kw must be positive")
     now, ready = us(request.now), us(request.ready_by)
     need = pace.time_us(request.need_kwh) if pace else round(request.need_kwh / power * HOUR_US)
     room = ready - now
     if need <= 0:
-        return _finish(request, pace, [], 0, now)
+        return _finish(request, Window(now, now, now, 0, pace), [], 0)
     if need > room:
-        return _finish(request, pace, [(now, ready)] if room > 0 else [], need, now)
-    margin = request.policy.margin // MICROSECOND
+        return _finish(request, Window(now, now, ready, need, pace), [(now, ready)] if room > 0 else [], need)
+    margin = policy.margin // MICROSECOND if policy.margin else 0
     soon = 0
     if request.min_need_kwh > 0:
         least_kwh = min(request.min_need_kwh, request.need_kwh)
         soon = min(need, pace.time_us(least_kwh) if pace else round(least_kwh / power * HOUR_US))
     window = Window(now, now + soon, ready - margin if need <= room - margin else ready, need - soon, pace)
-    spans = _best(request, window) if window.left else window.head
-    return _finish(request, pace, spans, need, window.deadline)
+    return _finish(request, window, _best(request, window) if window.left else window.head, need)
 
 
 def _pace(request: PlanRequest) -> Pace | None:
-    """How power changes on the way to the target, if it does."""
-    if not request.taper:
-        if request.power_kw <= 0:
-            raise ValueError("power_kw must be positive")
-        return None
+    """How power changes on the way to the target, if it does. ValueError: no power."""
     pace = Pace.of(request.power_kw, request.taper)
     steady = (request.need_kwh / request.power_kw) * HOUR_US
     return None if abs(pace.time_us(request.need_kwh) - steady) < 1 else pace
@@ -52,15 +49,15 @@ def _best(request: PlanRequest, window: Window) -> list[Span]:
     """Minimum first, then the best known time; the unknown only as far as needed, as late as possible."""
     policy, curve, head = request.policy, request.curve, window.head
     joined = request.charging_now or bool(head)
+    goals: list[tuple[int, int]] = []
     if request.goals:
         goals = [(us(by), _on_time(request, window, kwh)) for by, kwh in request.goals]
         rest, missing = cheapest_with_goals(curve, window.soon, window.deadline, window.left, goals)
     else:
-        goals = []
         rest, missing = cheapest(curve, window.soon, window.deadline, window.left, joined=joined)
     if missing:
         return _with_unknown(window, rest, missing)
-    spans = merged(head + rest)
+    spans = merged(head + rest) if head else rest
     exact = window.pace is None
     if exact and (_free(policy) or _single(spans, request, joined=joined)):
         return spans
@@ -158,29 +155,30 @@ def _with_unknown(window: Window, known: list[Span], missing: int) -> list[Span]
     return merged(sorted(spans))
 
 
-def _finish(request: PlanRequest, pace: Pace | None, spans: list[Span], need: int, deadline: int) -> Plan:
-    """What the spans mean in energy, money and carbon. Provisional: prices were missing before `deadline`."""
-    curve = request.curve
-    now = us(request.now)
-    filled, energy_kwh, cost, carbon_g = _fill(curve, spans, request.power_kw, pace)
-    on = sum([b - a for a, b in spans])
-    reachable = need <= on
+def _finish(request: PlanRequest, window: Window, spans: list[Span], need: int) -> Plan:
+    """What the spans mean in energy, money and carbon. Provisional: prices were missing before the deadline."""
+    curve, penalty = request.curve, request.policy.start_penalty
+    blocks, energy_kwh, cost, carbon_g = _fill(curve, spans, request.power_kw, window.pace)
     objective = cost + curve.carbon_price * carbon_g * 1e-6
-    if request.policy.start_penalty and spans:
-        objective += request.policy.start_penalty * (len(spans) - (request.charging_now and spans[0][0] == now))
-    done_at = filled[-1][1] if filled else request.now
-    return Plan(
-        filled,
-        energy_kwh,
-        cost,
-        carbon_g,
-        objective,
-        reachable,
-        0.0 if reachable else request.need_kwh - energy_kwh,
-        done_at if reachable else request.now + timedelta(microseconds=need),
-        curve.known_until,
-        reachable and bool(spans) and not curve.covers(now, deadline),
-    )
+    if penalty and spans:
+        objective += penalty * (len(spans) - (request.charging_now and spans[0][0] == window.now))
+    if need > window.deadline - window.now:
+        late = request.now + timedelta(microseconds=need)
+        return Plan(
+            blocks,
+            energy_kwh,
+            cost,
+            carbon_g,
+            objective,
+            False,
+            request.need_kwh - energy_kwh,
+            late,
+            curve.known_until,
+            False,
+        )
+    done_at = blocks[-1][1] if blocks else request.now
+    provisional = bool(spans) and not curve.covers(window.now, window.deadline)
+    return Plan(blocks, energy_kwh, cost, carbon_g, objective, True, 0.0, done_at, curve.known_until, provisional)
 
 
 def _fill(curve: Curve, spans: list[Span], power_kw: float, pace: Pace | None) -> tuple[Profile, float, float, float]:
