@@ -7,7 +7,6 @@ table of a curve has them all; what deadlines there are is laid out as one array
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +25,7 @@ EDGES: Final = 4
 #: Cars done at once: what is worked on stays in the cache.
 _BATCH: Final = 1 << 14
 _MINUTE: Final = timedelta(minutes=1)
+_NEVER: Final = 1 << 62
 
 
 class Cars(NamedTuple):
@@ -52,25 +52,24 @@ def plan_many(curves: Sequence[Curve], now: int, policy: Policy, cars: Cars) -> 
         raise ValueError("a fleet is planned with one or two blocks")
     window = max(0, int(cars.deadline.max(initial=now)) - now)
     longest = min(int(cars.need.max(initial=0)), window)
-    deadlines, needs = np.maximum(cars.deadline, now), np.minimum(cars.need, longest + 1)
+    if longest < cars.need.max(initial=0) or cars.deadline.min(initial=now) < now:  # out of reach in any case
+        cars = cars._replace(need=np.minimum(cars.need, longest + 1), deadline=np.maximum(cars.deadline, now))
     kinds, kind = _kinds(curves, policy, cars)
-    places = np.empty(len(kind), dtype=np.int64)
-    asked = np.zeros(len(kinds) * (window + 1), dtype=np.bool_)
-    for rows in _batches(len(places)):
-        places[rows] = kind[rows] * np.int32(window + 1) + (deadlines[rows] - np.int32(now))
-        asked[places[rows]] = True
-    first, answers = _answers(kinds, now, policy, asked.reshape(len(kinds), -1), longest)
-    edges = np.empty((len(places), EDGES), dtype=np.int32)
+    answers = _Answers(kinds, policy, now, window, longest)
+    edges = np.empty((len(kind), EDGES), dtype=np.int32)
     whole = edges.view(np.complex128)[:, 0]
-    for rows in _batches(len(places)):
-        place = first.take(places[rows])
-        place += needs[rows]
-        answers.take(place, out=whole[rows], mode="clip")
+    for at in range(0, len(kind), _BATCH):
+        rows = slice(at, at + _BATCH)
+        asked = kind[rows] * np.int32(window + 1)
+        asked += cars.deadline[rows]
+        asked -= np.int32(now)
+        place = answers.first(asked)
+        place += cars.need[rows]
+        answers.plans.take(place, out=whole[rows], mode="clip")
     return edges
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """Cars that share a table."""
 
     curve: Curve
@@ -80,7 +79,7 @@ class _Kind:
 
 def _kinds(curves: Sequence[Curve], policy: Policy, cars: Cars) -> tuple[list[_Kind], Ints]:
     """The kinds of car there can be, and each car's."""
-    kind = cars.curve.astype(np.int32)
+    kind = cars.curve.astype(np.int32, copy=False)
     if cars.charging.any():
         kind = kind + cars.charging * np.int32(len(curves))
     if policy.start_penalty <= 0:
@@ -90,44 +89,67 @@ def _kinds(curves: Sequence[Curve], policy: Policy, cars: Cars) -> tuple[list[_K
     return kinds, kind + power.astype(np.int32) * np.int32(2 * len(curves))
 
 
-def _batches(count: int) -> list[slice]:
-    return [slice(at, at + _BATCH) for at in range(0, count, _BATCH)]
+class _Answers:
+    """Plans by kind, deadline and need, laid out when a deadline is first asked for."""
+
+    def __init__(self, kinds: list[_Kind], policy: Policy, now: int, window: int, longest: int) -> None:
+        self._kinds, self._policy, self._now = kinds, policy, now
+        self._window, self._longest = window, longest
+        self._tables: dict[int, _Table] = {}
+        self._first = np.full(len(kinds) * (window + 1), -1, dtype=np.int64)
+        #: Plans as 16 bytes each; a deadline has those for needs of 0 to longest + 1.
+        self.plans = np.empty(0, dtype=np.complex128)
+
+    def first(self, asked: Ints) -> Ints:
+        """Where the plans of a kind and deadline (kind x (window + 1) + minutes from now) begin."""
+        first = self._first.take(asked)
+        if len(first) and first.min() < 0:
+            self._lay_out(np.unique(asked[first < 0]))
+            first = self._first.take(asked)
+        return first
+
+    def _lay_out(self, asked: Ints) -> None:
+        added = []
+        for kind, deadlines in _grouped(asked, self._window + 1):
+            if kind not in self._tables:
+                self._tables[kind] = _Table(self._kinds[kind], self._policy, self._now, self._window, self._longest)
+            added.append(self._tables[kind].plans(deadlines))
+        self._first[asked] = len(self.plans) + np.arange(len(asked)) * (self._longest + 2)
+        self.plans = np.concatenate((self.plans, *added))
 
 
-def _answers(kinds: list[_Kind], now: int, policy: Policy, asked: Ints, longest: int) -> tuple[Ints, Ints]:
-    """The plans for the deadlines asked for, by need 0 to longest + 1, 16 bytes each; where each deadline begins."""
-    first = np.zeros(asked.shape, dtype=np.int64)
-    found = [np.full((1, longest + 2, EDGES), -1, dtype=np.int32)]
-    count = 1
-    for kind, row in enumerate(asked):
-        deadlines = np.flatnonzero(row)
-        if len(deadlines) and longest:
-            first[kind, deadlines] = (count + np.arange(len(deadlines))) * (longest + 2)
-            count += len(deadlines)
-            found.append(_table(kinds[kind], now, policy, deadlines, longest))
-    return first.ravel(), np.concatenate(found).reshape(-1, EDGES).view(np.complex128)[:, 0]
+def _grouped(asked: Ints, width: int) -> list[tuple[int, Ints]]:
+    kinds, deadlines = np.divmod(asked, width)
+    return [(kind, deadlines[kinds == kind]) for kind in np.unique(kinds).tolist()]
 
 
-def _table(kind: _Kind, now: int, policy: Policy, deadlines: Ints, longest: int) -> Ints:
-    rates, usable = per_minute(kind.curve, now, now + int(deadlines[-1]))
-    penalty = start_cost(policy.start_penalty, kind.power_kw, MINUTE_US)
-    shape = Shape(
-        max_blocks=policy.max_blocks,
-        min_block=-(-policy.min_block // _MINUTE),
-        min_pause=-(-policy.min_pause // _MINUTE),
-        start_cost=penalty,
-        charging=kind.charging,
-    )
-    needs = np.arange(longest + 2)
-    plans = np.full((len(deadlines), longest + 2, EDGES), -1, dtype=np.int32)
-    table = tabulate(rates, usable, longest, shape)
-    by, need = np.repeat(deadlines, len(needs)), np.tile(needs, len(deadlines))
-    width = 2 * (policy.max_blocks or 1)
-    plans[:, :, :width] = table.edges(by, need).reshape(len(deadlines), len(needs), width)
-    for short in range(1, min(shape.min_block, longest + 1)):
-        plans[:, short, :2] = _one_block(rates, usable, short, shape)[deadlines]
-        plans[:, short, 2:] = -1
-    return np.where(plans < 0, plans, plans + np.int32(now))
+class _Table:
+    """The plans of one kind of car."""
+
+    def __init__(self, kind: _Kind, policy: Policy, now: int, window: int, longest: int) -> None:
+        self._rates, self._usable = per_minute(kind.curve, now, now + window)
+        self._shape = Shape(
+            max_blocks=policy.max_blocks,
+            min_block=-(-policy.min_block // _MINUTE),
+            min_pause=-(-policy.min_pause // _MINUTE),
+            start_cost=start_cost(policy.start_penalty, kind.power_kw, MINUTE_US),
+            charging=kind.charging,
+        )
+        self._now, self._longest = now, longest
+        self._table = tabulate(self._rates, self._usable, longest, self._shape) if longest else None
+
+    def plans(self, deadlines: Ints) -> Ints:
+        """Blocks by deadline and need, as 16 bytes each."""
+        needs = np.arange(self._longest + 2)
+        plans = np.full((len(deadlines), len(needs), EDGES), -1, dtype=np.int32)
+        if self._table is not None:
+            edges = self._table.edges(np.repeat(deadlines, len(needs)), np.tile(needs, len(deadlines)))
+            plans[:, :, : edges.shape[1]] = edges.reshape(len(deadlines), len(needs), -1)
+        for short in range(1, min(self._shape.min_block, self._longest + 1)):
+            plans[:, short, :2] = _one_block(self._rates, self._usable, short, self._shape)[deadlines]
+            plans[:, short, 2:] = -1
+        np.add(plans, np.int32(self._now), out=plans, where=plans >= 0)
+        return plans.reshape(-1, EDGES).view(np.complex128)[:, 0]
 
 
 def _one_block(rates: Ints, usable: Ints, need: int, shape: Shape) -> Ints:
@@ -137,18 +159,15 @@ def _one_block(rates: Ints, usable: Ints, need: int, shape: Shape) -> Ints:
     """
     window = len(rates)
     best = np.full((window + 1, 2), -1, dtype=np.int64)
-    if need > window:
-        return best
     sums, dark = (np.concatenate(([0], np.cumsum(values))) for values in (rates, ~usable))
     costs = (sums[need:] - sums[:-need] + shape.start_cost) * 2 + 1
     fits = dark[need:] == dark[:-need]
     if shape.charging:
         costs[0] -= 2 * shape.start_cost + 1
         fits[1 : shape.min_pause] = False
-    never = np.int64(np.abs(costs).max() + 1)
-    costs = np.where(fits, costs, never)
-    lowest = np.minimum.accumulate(costs)
-    starts = np.maximum.accumulate(np.where(np.diff(lowest, prepend=never) < 0, np.arange(len(costs)), -1))
-    best[need:, 0] = starts
-    best[need:, 1] = np.where(starts < 0, -1, starts + need)
+    bits = window.bit_length()
+    keys = np.where(fits, (costs << bits) + np.arange(len(costs)), _NEVER)
+    least = np.minimum.accumulate(keys)
+    best[need:, 0] = np.where(least < _NEVER, least & (1 << bits) - 1, -1)
+    best[need:, 1] = np.where(least < _NEVER, best[need:, 0] + need, -1)
     return best
