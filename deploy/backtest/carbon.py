@@ -61,8 +61,8 @@ def _with_actual(rows: list[Row], columns: tuple[str, str, str]) -> Recording:
         expected.append(Slot(start=at, end=at + length, value=said))
         outturn.append(Slot(start=at, end=at + length, value=measured or said))
     remark = (
-        "the recorded forecast is the last one kept, here issued up to two days ahead: better than what was known then, "
-        "so carbon figures flatter"
+        "the recorded forecast is the last one kept, here issued up to two days ahead: better than what was "
+        "known then, so carbon figures flatter"
     )
     if mended:
         remark += f"; {mended} slots without a believable actual count with their forecast"

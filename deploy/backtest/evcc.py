@@ -1,8 +1,8 @@
 """The plan of a widely used home energy manager, by its description: the yardstick beside ours.
 
-Quarter hours are sorted by price alone, the latest first among equals, and taken until the needed time is full; the last
-one is trimmed. Time whose price is not known yet counts first: if it is long enough nothing else is charged, else only
-the rest is planned in known time. When more prices are published the rest is planned anew.
+Quarter hours are sorted by price alone, the latest first among equals, and taken until the needed time is full; the
+last one is trimmed. Time whose price is not known yet counts first: if it is long enough nothing else is charged, else
+only the rest is planned in known time. When more prices are published the rest is planned anew.
 """
 
 from __future__ import annotations

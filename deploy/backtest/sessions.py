@@ -157,8 +157,6 @@ _FORMATS: Final = (
     _format("plugged_at,unplugged_at,energy_kwh[,car,power_kw,soc_pct,capacity_kwh,ready_by]", None, _generic),
     _format("user_id,plugin_time,plugout_time,energy_session", "Europe/Oslo", _norway),
     _format("user,plug_in_local,plug_out_local,energy_kwh", "Europe/Oslo", _extract),
-    _format(
-        "arrival,departure,estimated_departure,delivered_energy (kWh),station_id,claimed", "America/Los_Angeles", _acn
-    ),
+    _format("arrival,departure,estimated_departure,delivered_energy (kWh),claimed", "America/Los_Angeles", _acn),
     _format("CP ID,Connector,Start Date,Start Time,End Date,End Time,Total kWh", "Europe/London", _dundee),
 )

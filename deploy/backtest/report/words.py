@@ -1,0 +1,55 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+#: What a hundredth of a currency is called.
+MINOR: Final = {"EUR": "ct", "GBP": "p"}
+
+WAY_NAMES: Final = {
+    "unmanaged": "Unmanaged",
+    "timer": "Timer, 00:30",
+    "evcc": "evcc's rule",
+    "one_block": "One block, foresight",
+    "managed": "D2EV, managed",
+    "two_blocks": "Two blocks, foresight",
+    "oracle": "Oracle",
+}
+
+CAUSE_NAMES: Final = {
+    "block_and_delay_policy": "Blocks, margin and offsets",
+    "forecast_error": "Forecast error",
+    "power_and_soc_model": "Power and charge model",
+    "late_commands": "Late commands",
+    "detection_leak": "Leak until noticed",
+}
+
+PROMISE_NAMES: Final = {
+    "met": "met",
+    "missed": "missed though feasible",
+    "unreachable": "out of reach from plug-in",
+    "left_early": "left before the time asked for",
+}
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share in percent; a dash for nothing."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %".replace("-", "−")
+
+
+def interval(share: dict[str, Any], digits: int = 1) -> str:
+    """The 95 % interval of a share."""
+    if share["low"] is None:
+        return "no interval"
+    return f"{100 * share['low']:.{digits}f} to {100 * share['high']:.{digits}f} %".replace("-", "−")
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number with thin thousands; a dash for nothing."""
+    return "–" if value is None else f"{value:,.{digits}f}".replace(",", " ").replace("-", "−")
+
+
+def per_kwh(currency: str) -> str:
+    """The unit of prices in the report."""
+    return f"{MINOR.get(currency, currency + '/100')}/kWh"
