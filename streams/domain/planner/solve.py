@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from streams.domain.planner.cheapest import Span, cheapest, cheapest_with_goals, merged
 from streams.domain.planner.curve import HOUR_US, MICROSECOND, MINUTE_US, Curve, Profile, instant, us
+from streams.domain.planner.many import any_blocks
 from streams.domain.planner.minutes import on_minutes
 from streams.domain.planner.pair import Room, one_or_two
 from streams.domain.planner.problem import Plan, PlanRequest, Policy, Window, start_cost
@@ -61,11 +62,11 @@ def _best(request: PlanRequest, window: Window) -> list[Span]:
     exact = window.pace is None
     if exact and (_free(policy) or _single(spans, request, joined=joined)):
         return spans
-    if exact and not goals and policy.max_blocks is not None and policy.max_blocks <= 2:
-        pair = _pair(request, window, joined=joined)
-        if pair is not None and _keeps(pair, request):
-            return pair
-        spans = pair or spans
+    if exact and not goals:
+        few = _few(request, window, joined=joined)
+        if few is not None and _keeps(few, request):
+            return few
+        spans = few or spans
     return on_minutes(request, window, goals) or spans
 
 
@@ -87,28 +88,28 @@ def _single(spans: list[Span], request: PlanRequest, *, joined: bool) -> bool:
     return request.policy.start_penalty <= 0 or not joined or spans[0][0] == us(request.now)
 
 
-def _pair(request: PlanRequest, window: Window, *, joined: bool) -> list[Span] | None:
-    """The best one or two blocks in known time without a gap; None where it has one."""
-    most = request.policy.max_blocks or 1
+def _few(request: PlanRequest, window: Window, *, joined: bool) -> list[Span] | None:
+    """The best blocks in known time without a gap, as many as there may be; None where it has one."""
+    known = _known(request.curve, window, joined=joined)
+    if known is None:
+        return None
+    most = request.policy.max_blocks
     if timedelta(microseconds=window.left) <= request.policy.min_block and not window.head:
         most = 1
-    room = _known(request.curve, window, joined=joined)
-    if room is None:
-        return None
-    edges, rates, joined = room
+    edges, rates, joined = known
     whole = not any(value % MINUTE_US for value in (*edges, window.left))
     unit = MINUTE_US if whole else 1
-    found = one_or_two(
-        Room(
-            edges=[edge // unit for edge in edges],
-            rates=rates,
-            start_cost=start_cost(request.policy.start_penalty, request.power_kw, unit),
-            joined=joined,
-            going=most,
-            fresh=most - len(window.head),
-        ),
-        window.left // unit,
+    room = Room(
+        edges=[edge // unit for edge in edges],
+        rates=rates,
+        start_cost=start_cost(request.policy.start_penalty, request.power_kw, unit),
+        joined=joined,
+        going=most or 0,
+        fresh=most - len(window.head) if most else 0,
     )
+    need = window.left // unit
+    few = most is not None and most <= 2
+    found = one_or_two(room, need) if few else any_blocks(room, need, capped=most is not None)
     return None if found is None else merged(window.head + [(a * unit, b * unit) for a, b in found])
 
 
