@@ -84,7 +84,7 @@ def least_cost_of_blocks(stated: Statement) -> float:
     low[:n][at_once] = room[at_once]
     cost = np.concatenate([rate, np.zeros(2 * n)]) + stated.penalty * starts
     whole = np.concatenate([np.zeros(n), np.ones(2 * n)])
-    return float(_solved(milp(cost, integrality=whole, bounds=Bounds(low, high), constraints=rows, options=_EXACT)).fun)
+    return _least(cost, whole, low, high, rows)
 
 
 def least_cost_on_a_grid(stated: Statement, step: float) -> float:
@@ -116,11 +116,15 @@ def least_cost_on_a_grid(stated: Statement, step: float) -> float:
     if least > 1:
         high[2 * n - least + 1 : 2 * n] = 0.0  # no block that the deadline would cut short
     cost = np.concatenate([rate, np.zeros(2 * n)]) + stated.penalty * started
-    bounds = Bounds(np.zeros(3 * n), high)
-    return float(_solved(milp(cost, integrality=np.ones(3 * n), bounds=bounds, constraints=rows, options=_EXACT)).fun)
+    return _least(cost, np.ones(3 * n), np.zeros(3 * n), high, rows)
 
 
-_EXACT = {"mip_rel_gap": 0.0}
+def _least(cost: Vector, whole: Vector, low: Vector, high: Vector, rows: list[LinearConstraint]) -> float:
+    """The least of a mixed-integer programme, solved again with its whole numbers held: they come out nearly whole."""
+    bounds = Bounds(low, high)
+    found = _solved(milp(cost, integrality=whole, bounds=bounds, constraints=rows, options={"mip_rel_gap": 0.0})).x
+    held = np.where(whole > 0, np.round(found), low), np.where(whole > 0, np.round(found), high)
+    return float(_solved(milp(cost, bounds=Bounds(*held), constraints=rows)).fun)
 
 
 def _at_most(matrix: Any, limit: float | Vector) -> LinearConstraint:

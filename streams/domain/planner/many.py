@@ -157,12 +157,11 @@ class _Pass:
 
     def _begun(self, idle: Grid) -> Grid:
         """The keys with one more start."""
-        begun = np.full_like(idle, _NEVER)
+        begun: Grid = np.minimum(idle + self.start, _NEVER)
         if self.capped:
-            begun[1:] = idle[:-1]
-        else:
-            begun[:] = idle
-        return np.minimum(begun + self.start, _NEVER)
+            begun = np.roll(begun, 1, axis=0)
+            begun[0] = _NEVER
+        return begun
 
     def _before(self, t: int, state: _State) -> tuple[Span | None, _State]:
         """What slot t - 1 held on the way to a state, and the state before it."""
