@@ -24,7 +24,7 @@ from streams.domain.case import PlanRules
 
 #: Without files: the extracts of the demo, read as homes in Great Britain, and as many sessions as a minute allows.
 _EXTRACT_ZONE: Final = "Europe/London"
-_EXTRACT_MOST: Final = 700
+_EXTRACT_MOST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from deploy.backtest.insight import Insight, Outturn
 from deploy.backtest.visit import Conduct
 from streams.domain.case import PlanRules
 
+#: The step that has real forecasts and nothing else of reality.
+IDEAL: Final = 1
+
 _NOW: Final = timedelta(0)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from deploy.backtest.insight import Outturn, Vintages
 from deploy.backtest.prices import Recording
-from deploy.backtest.regret import split, steps
+from deploy.backtest.regret import IDEAL, split, steps
 from deploy.backtest.stays import Stay
 from deploy.backtest.visit import Conduct, Outcome, visit
 from deploy.backtest.ways import Bill, bill, others
@@ -77,15 +77,15 @@ class _Books:
         carbon_price = stay.preference.carbon_price_per_tonne
         curve = self._outturn.curve(stay.plugged_at, carbon_price)
         bills = others(stay, managed.profile, self._outturn, self._vintages, curve)
-        bills["managed"] = bill(managed.profile, curve)
-        runs = [_scaled(bill(one.profile, curve).objective(carbon_price), one, managed) for one in outcomes]
+        runs = [_scaled(bill(one.profile, curve), one, managed) for one in outcomes]
+        bills |= {"managed": runs[-1], "ideal": runs[IDEAL]}
         return Line(
             stay=stay,
             outcome=managed,
             promise=_promise(stay, managed),
             bills=bills,
             leak=self._leak,
-            regret=split(bills["oracle"].objective(carbon_price), runs),
+            regret=split(bills["oracle"].objective(carbon_price), [one.objective(carbon_price) for one in runs]),
         )
 
     def _drive(self, stay: Stay, n: int) -> Outcome:
@@ -96,9 +96,10 @@ class _Books:
         return outcome
 
 
-def _scaled(objective: float, outcome: Outcome, managed: Outcome) -> float:
-    """A run's objective for as much energy as managed charging delivered: a rounded percent more is no regret."""
-    return objective * managed.energy_kwh / outcome.energy_kwh if outcome.energy_kwh > 0 else objective
+def _scaled(bill: Bill, outcome: Outcome, managed: Outcome) -> Bill:
+    """A run's bill for as much energy as managed charging delivered: a rounded percent more or less is no regret."""
+    share = managed.energy_kwh / outcome.energy_kwh if outcome.energy_kwh > 0 else 1.0
+    return Bill(bill.cost * share, bill.carbon_g * share, bill.blocks)
 
 
 def _promise(stay: Stay, outcome: Outcome) -> Promise:

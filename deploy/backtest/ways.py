@@ -11,8 +11,8 @@ from deploy.backtest.stays import Stay
 from streams.domain.counterfactual import timer, unmanaged
 from streams.domain.planner import Curve, PlanRequest, Policy, Profile, plan
 
-#: Beside managed, in the order of the report.
-OTHERS: Final = ("unmanaged", "timer", "evcc", "one_block", "two_blocks", "oracle")
+#: Beside managed; `ideal` is the live rule with a car that is noticed at once, obeys at once and is as it says.
+OTHERS: Final = ("unmanaged", "timer", "ideal", "evcc", "one_block", "two_blocks", "oracle")
 
 _BLOCKS: Final = {"one_block": 1, "two_blocks": 2, "oracle": None}
 
@@ -36,7 +36,7 @@ def bill(profile: Profile, curve: Curve) -> Bill:
 
 
 def others(stay: Stay, managed: Profile, outturn: Outturn, insight: Insight, curve: Curve) -> dict[str, Bill]:
-    """Each of `OTHERS` for the energy of `managed`, at the car's real power and without leak or delay.
+    """Each of `OTHERS` but the ideal car for the energy of `managed`, at the car's real power and without leak or delay.
 
     The three with foresight know every price and all carbon; the oracle uses any number of blocks: nothing beats it.
     """

@@ -11,9 +11,9 @@ TELLS: Final = {
     "cost-by-way": (
         "What a kWh cost",
         (
-            "The same energy in the same stays, seven ways. Managed charging is what the live rule did with what could "
-            "be known then, leak and delays included; all others charge without leak or delay, and the three with "
-            "foresight knew every price and all carbon."
+            "The same energy in the same stays, eight ways. Managed charging is what the live rule did with what could "
+            "be known then, leak and delays included; all others have a car that is noticed and obeys at once. The two "
+            "with foresight and the oracle knew every price and all carbon."
         ),
     ),
     "saving-by-day": (

@@ -10,7 +10,8 @@ MINOR: Final = {"EUR": "ct", "GBP": "p"}
 WAY_NAMES: Final = {
     "unmanaged": "Unmanaged",
     "timer": "Timer, 00:30",
-    "evcc": "evcc's rule",
+    "ideal": "D2EV, ideal car",
+    "evcc": "evcc's rule, ideal car",
     "one_block": "One block, foresight",
     "managed": "D2EV, managed",
     "two_blocks": "Two blocks, foresight",
