@@ -10,7 +10,20 @@ from aiokafka.errors import KafkaConnectionError
 from agents.settings import BadSettings
 from deploy.bench.pipeline import VariantFailed
 from deploy.brokers.errors import BrokerError
-from deploy.commands import asyncapi, bench, broker, demo, docs, doctor, explain, plan, processes, tail, topics
+from deploy.commands import (
+    asyncapi,
+    backtest,
+    bench,
+    broker,
+    demo,
+    docs,
+    doctor,
+    explain,
+    plan,
+    processes,
+    tail,
+    topics,
+)
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.topics import TopicsDiffer
@@ -36,6 +49,7 @@ def app() -> typer.Typer:
     cli.add_typer(broker.app(), name="broker")
     cli.add_typer(bench.app(), name="bench")
     cli.command("plan")(plan.plan)
+    cli.command("backtest")(backtest.backtest)
     cli.command("asyncapi")(asyncapi.asyncapi)
     cli.command("tail")(tail.tail)
     cli.command("explain")(explain.explain)
