@@ -127,7 +127,8 @@ class _Table:
     """The plans of one kind of car."""
 
     def __init__(self, kind: _Kind, policy: Policy, now: int, window: int, longest: int) -> None:
-        self._rates, self._usable = per_minute(kind.curve, now, now + window)
+        rates, usable = per_minute(kind.curve, now, now + window)
+        self._sums, self._dark = (np.concatenate(([0], np.cumsum(values))) for values in (rates, ~usable))
         self._shape = Shape(
             max_blocks=policy.max_blocks,
             min_block=-(-policy.min_block // _MINUTE),
@@ -136,7 +137,7 @@ class _Table:
             charging=kind.charging,
         )
         self._now, self._longest = now, longest
-        self._table = tabulate(self._rates, self._usable, longest, self._shape) if longest else None
+        self._table = tabulate(rates, usable, longest, self._shape) if longest else None
 
     def plans(self, deadlines: Ints) -> Ints:
         """Blocks by deadline and need, as 16 bytes each."""
@@ -145,29 +146,29 @@ class _Table:
         if self._table is not None:
             edges = self._table.edges(np.repeat(deadlines, len(needs)), np.tile(needs, len(deadlines)))
             plans[:, :, : edges.shape[1]] = edges.reshape(len(deadlines), len(needs), -1)
-        for short in range(1, min(self._shape.min_block, self._longest + 1)):
-            plans[:, short, :2] = _one_block(self._rates, self._usable, short, self._shape)[deadlines]
-            plans[:, short, 2:] = -1
+        shorts = range(1, min(self._shape.min_block, self._longest + 1))
+        plans[:, 1 : len(shorts) + 1] = -1
+        for short in shorts:
+            plans[:, short, :2] = _one_block(self._sums, self._dark, short, self._shape, deadlines)
         np.add(plans, np.int32(self._now), out=plans, where=plans >= 0)
         return plans.reshape(-1, EDGES).view(np.complex128)[:, 0]
 
 
-def _one_block(rates: Ints, usable: Ints, need: int, shape: Shape) -> Ints:
-    """By deadline: start and end of the cheapest block of a need shorter than the least block; -1 where there is none.
+def _one_block(sums: Ints, dark: Ints, need: int, shape: Shape, deadlines: Ints) -> Ints:
+    """Start and end of the cheapest block of a need shorter than the least block; -1 where there is none.
 
-    Of equals the first; a block that goes on costs no start.
+    `sums` and `dark`: rates and unusable minutes before each minute. Of equals the first; going on costs no start.
     """
-    window = len(rates)
-    best = np.full((window + 1, 2), -1, dtype=np.int64)
-    sums, dark = (np.concatenate(([0], np.cumsum(values))) for values in (rates, ~usable))
-    costs = (sums[need:] - sums[:-need] + shape.start_cost) * 2 + 1
-    fits = dark[need:] == dark[:-need]
+    bits = len(sums).bit_length()
+    costs = sums[need:] - sums[:-need]
+    costs += shape.start_cost
+    costs <<= bits + 1
+    costs += np.arange(1 << bits, len(costs) + (1 << bits))
     if shape.charging:
-        costs[0] -= 2 * shape.start_cost + 1
-        fits[1 : shape.min_pause] = False
-    bits = window.bit_length()
-    keys = np.where(fits, (costs << bits) + np.arange(len(costs)), _NEVER)
-    least = np.minimum.accumulate(keys)
-    best[need:, 0] = np.where(least < _NEVER, least & (1 << bits) - 1, -1)
-    best[need:, 1] = np.where(least < _NEVER, best[need:, 0] + need, -1)
-    return best
+        costs[0] -= (2 * shape.start_cost + 1) << bits
+        costs[1 : shape.min_pause] = _NEVER
+    costs[dark[need:] > dark[:-need]] = _NEVER
+    least = np.minimum.accumulate(costs)[np.maximum(deadlines - need, 0)]
+    start = least & (1 << bits) - 1
+    fits = (least < _NEVER) & (deadlines >= need)
+    return np.where(fits, (start, start + need), -1).T

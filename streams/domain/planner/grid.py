@@ -44,19 +44,26 @@ class Table:
 
     def edges(self, deadlines: Ints, needs: Ints) -> Ints:
         """Many at once: int16 rows of start, end, start, end, ..., filled up with -1; all -1 where there is no plan."""
-        last, _, longest = (size - 1 for size in self._keys.shape)
+        last, layers, longest = (size - 1 for size in self._keys.shape)
         asked = (needs > 0) & (needs <= np.minimum(deadlines, longest)) & (deadlines <= last)
-        times, needs = np.where(asked, deadlines, 0), np.where(asked, needs, 0)
-        keys = self._keys[times, :, needs].T
-        least = keys.min(axis=0)
+        times, needs = deadlines * asked, needs * asked
+        best, least = np.zeros_like(times), self._at(times, 0, needs)
+        for layer in range(1, layers + 1):
+            keys = self._at(times, layer, needs)
+            best, least = np.where(keys < least, layer, best), np.minimum(keys, least)
         asked &= least < NEVER
-        best = self._walk(times, needs, keys.argmin(axis=0), asked)
+        edges = self._walk(times, needs, best, asked)
         if self._shape.charging:  # going on with a block more can equal not going on, down to the last block
-            for layer in range(2, len(keys)):
-                tied = asked & (keys[layer] == least)
+            for layer in range(2, layers + 1):
+                tied = asked & (self._at(times, layer, needs) == least)
                 other = self._walk(times, needs, np.full(len(times), layer), tied)
-                best = np.where((tied & _precedes(other, best))[:, None], other, best)
-        return best
+                edges = np.where((tied & _precedes(other, edges))[:, None], other, edges)
+        return edges
+
+    def _at(self, times: Ints, layers: Ints | int, needs: Ints) -> Ints:
+        """The keys of many states."""
+        _, count, width = self._keys.shape
+        return self._keys.ravel().take((times * count + layers) * width + needs)
 
     def _walk(self, times: Ints, needs: Ints, layers: Ints, asked: Ints) -> Ints:
         """From block to block, the last one first."""
@@ -65,19 +72,19 @@ class Table:
         at, on, layer = times[rows], needs[rows], layers[rows]
         count = np.zeros(len(times), dtype=np.int64)
         while len(rows):
-            begins, ends = self._key.last_block(self._keys[at, layer, on])
+            begins, ends = self._key.last_block(self._at(at, layer, on))
             found.append((rows, begins, ends))
-            count[rows] += 1
+            count[rows] = len(found)
             on = on - (ends - begins)
-            more = on > 0
+            more = np.flatnonzero(on)
             rows, on, layer = rows[more], on[more], np.maximum(layer[more] - 1, 0)
             at = begins[more] - self._shape.min_pause
         width = 2 * (self._shape.max_blocks or max(len(found), 1))
         edges = np.full((len(times), width), -1, dtype=np.int16)
         for place, (rows, begins, ends) in enumerate(found):
-            column = 2 * (count[rows] - 1 - place)
-            edges[rows, column] = begins
-            edges[rows, column + 1] = ends
+            column = rows * width + 2 * (count[rows] - 1 - place)
+            edges.put(column, begins)
+            edges.put(column + 1, ends)
         return edges
 
 
