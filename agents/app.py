@@ -9,8 +9,10 @@ import httpx
 
 from agents import (
     accounts,
+    capacity,
     commands,
     confirmation,
+    demand,
     dispatch,
     driver_status,
     forecasts,
@@ -50,6 +52,8 @@ def pipeline(
         plug_events.stage(metrics),
         forecasts.STAGE,
         planning.stage(PlanRules(edge_spread=timedelta(seconds=settings.edge_spread_seconds))),
+        demand.STAGE,
+        capacity.STAGE,
         dispatch.stage(ControlPolicy()),
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),

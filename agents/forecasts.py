@@ -1,10 +1,12 @@
-"""price and carbon forecasts -> re-plan requests: each vintage goes to every partition; its owner re-plans its cars."""
+"""forecasts and adders -> re-plan requests: each vintage goes to every partition; its owner re-plans its cars."""
 
 from __future__ import annotations
 
 from agents.engine.stage import Stage, Work
+from streams.contracts.capacity import RegionAdder
+from streams.domain.capacity import as_forecast
 from streams.domain.forecasts import forecast_key
-from streams.topics import CARBON, PRICE, REPLAN
+from streams.topics import ADDER, CARBON, PRICE, REPLAN
 from tables import VINTAGES
 from tables.rows import VintageRow
 
@@ -14,11 +16,12 @@ def step(work: Work) -> None:
     for record in work:
         if record.value is None:
             continue
-        key = forecast_key(record.value)
+        vintage = as_forecast(record.value) if isinstance(record.value, RegionAdder) else record.value
+        key = forecast_key(vintage)
         seen = work.get(VINTAGES, key)
-        if seen is None or record.value.issued_at > seen.issued_at:
-            work.put(VINTAGES, key, VintageRow(issued_at=record.value.issued_at))
-            work.broadcast(REPLAN, key, record.value)
+        if seen is None or vintage.issued_at > seen.issued_at:
+            work.put(VINTAGES, key, VintageRow(issued_at=vintage.issued_at))
+            work.broadcast(REPLAN, key, vintage)
 
 
-STAGE = Stage("forecasts", reads=(PRICE, CARBON), writes=(REPLAN,), tables=(VINTAGES,), step=step)
+STAGE = Stage("forecasts", reads=(PRICE, CARBON, ADDER), writes=(REPLAN,), tables=(VINTAGES,), step=step)

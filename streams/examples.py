@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.contracts.account import AccountState, Link
 from streams.contracts.base import Contract
+from streams.contracts.capacity import AdderSlot, CapSlot, RegionAdder, RegionCap
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.driver_status import DriverStatus, StatusReason
@@ -22,6 +23,8 @@ from streams.contracts.telemetry import Charge, Plug, Telemetry
 from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
 from streams.topics import (
     ACCOUNT,
+    ADDER,
+    CAP,
     CARBON,
     COMMAND,
     DEAD_LETTER,
@@ -43,7 +46,7 @@ _STAY = "5f0c2d9a"
 
 def examples() -> Mapping[str, Contract]:
     """An example by topic name, for every published topic."""
-    return {**dict(_inputs()), **dict(_readings()), **dict(_plan()), **dict(_results())}
+    return {**dict(_inputs()), **dict(_readings()), **dict(_plan()), **dict(_capacity()), **dict(_results())}
 
 
 def _at(hour: int, minute: int = 0, *, day: int = 25) -> datetime:
@@ -107,6 +110,15 @@ def _plan() -> Iterator[tuple[str, Contract]]:
         carbon_g=1514, objective=1.22, reachable=True, shortfall_kwh=0, target_soc_pct=80, expected_soc_pct=80,
         ready_by=_at(8, day=26), ready_at=_at(4, 11, day=26), known_until=_at(23, day=26), reason=PlanReason.CHEAPEST,
         sentence="Charging starts about 03:00, ready by 05:15.", inputs=inputs,
+    )  # fmt: skip
+
+
+def _capacity() -> Iterator[tuple[str, Contract]]:
+    slot = {"start": _at(2, day=26), "end": _at(2, 30, day=26)}
+    yield CAP.name, RegionCap(region="GB", issued_at=_at(15), slots=(CapSlot(**slot, cap_kw=52_000),))
+    yield ADDER.name, RegionAdder(
+        region="GB", currency="GBP", issued_at=_at(18, 5), cars=31_400, gap_pct=0.41, over_kwh=0,
+        slots=(AdderSlot(**slot, adder=0.0184, cap_kw=52_000, load_kw=51_300, uncapped_kw=88_100),),
     )  # fmt: skip
 
 

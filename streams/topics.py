@@ -10,6 +10,7 @@ from typing import Literal
 
 from streams.contracts.account import AccountState
 from streams.contracts.base import Contract
+from streams.contracts.capacity import RegionAdder, RegionCap, RegionDemand
 from streams.contracts.command import CommandEvent
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.driver_status import DriverStatus
@@ -126,6 +127,24 @@ CARBON = Topic(
 SCHEDULE = Topic(
     "d2ev.schedule.state.v1", Schedule, "car", "planning", "The plan in force, with reason and inputs.", compacted=True
 )
+CAP = Topic(
+    "d2ev.cap.state.v1",
+    RegionCap,
+    "region",
+    "outside",
+    "Power cap of a region; optional. A tombstone lifts it.",
+    compacted=True,
+    personal=False,
+)
+ADDER = Topic(
+    "d2ev.adder.state.v1",
+    RegionAdder,
+    "region",
+    "capacity",
+    "Slot adders that hold a region's cap, with the certified gap.",
+    compacted=True,
+    personal=False,
+)
 COMMAND = Topic(
     "d2ev.command.event.v1",
     CommandEvent,
@@ -186,6 +205,28 @@ REPLAN = Topic(
     personal=False,
 )
 
+#: Caps copied into every partition: whose cars are counted.
+CAPPED = Topic(
+    "d2ev.capped.internal.v1",
+    RegionCap,
+    "region",
+    "demand",
+    "A region's cap, once per partition: the request to say what its cars need.",
+    compacted=True,
+    public=False,
+    personal=False,
+)
+DEMAND = Topic(
+    "d2ev.demand.internal.v1",
+    RegionDemand,
+    "region",
+    "demand",
+    "What each partition's cars in a capped region need: sums, no names.",
+    retention=timedelta(hours=1),
+    public=False,
+    personal=False,
+    max_message_bytes=8 * 1_048_576,
+)
 STANDING = Topic(
     "d2ev.standing.internal.v1",
     Standing,
@@ -207,6 +248,10 @@ TOPICS: tuple[Topic, ...] = (
     CARBON,
     REPLAN,
     SCHEDULE,
+    CAP,
+    CAPPED,
+    DEMAND,
+    ADDER,
     STANDING,
     COMMAND,
     SESSION,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from streams import hot
+from streams.contracts.capacity import RegionDemand
 from streams.contracts.forecast import Forecast
+from streams.domain.demand import CarNeed
 from streams.domain.planning import PlanningState
 from streams.domain.reconcile import ControlState
 from tables.rows import (
     AccountRow,
     AnnouncedRow,
+    CappedRow,
+    CapRow,
     InFlightRow,
     NotifiedRow,
     OutboxRow,
@@ -38,6 +42,18 @@ VINTAGES = model_table(
 )
 PLANS = model_table("plans", PlanningState, "planning", "What planning knows of a car, and its plan in force.")
 CURVES = model_table("curves", Forecast, "planning", "Price and carbon curves to plan on.", key="curve", personal=False)
+NEEDS = model_table("needs", CarNeed, "demand", "What a car needs: its schedule, where it is and on which tariff.")
+CAPPED_REGIONS = model_table(
+    "capped-regions", CappedRow, "demand", "Regions with a cap, and what was last said of their cars.", key="region",
+    personal=False,
+)  # fmt: skip
+CAPS = model_table("caps", CapRow, "capacity", "Caps and the adders in force.", key="region", personal=False)
+DEMANDS = model_table(
+    "demands", RegionDemand, "capacity", "What each partition's cars need.", key="region and partition", personal=False
+)
+CAPACITY_CURVES = model_table(
+    "capacity-curves", Forecast, "capacity", "Price and carbon curves to find adders on.", key="curve", personal=False
+)
 CONTROL = model_table("control", ControlState, "dispatch", "Desired and observed state, command in flight, attempts.")
 OUTBOX = model_table("outbox", OutboxRow, "commands", "The last command of a car and how far its sending has come.")
 IN_FLIGHT = model_table("in-flight", InFlightRow, "confirmation", "Commands that await proof.")
@@ -57,6 +73,11 @@ TABLES: tuple[Table[Any], ...] = (
     VINTAGES,
     PLANS,
     CURVES,
+    NEEDS,
+    CAPPED_REGIONS,
+    CAPS,
+    DEMANDS,
+    CAPACITY_CURVES,
     CONTROL,
     OUTBOX,
     IN_FLIGHT,

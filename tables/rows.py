@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from streams.contracts.account import Link
+from streams.contracts.capacity import RegionAdder, RegionCap, RegionDemand
 from streams.contracts.command import CommandEvent
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.notification import NotificationEvent
@@ -100,3 +101,17 @@ class NotifiedRow(Row):
     ledger: Ledger | None = None
     status: DriverStatus | None = None
     pending: tuple[NotificationEvent, ...] = ()
+
+
+class CappedRow(Row):
+    """A region whose cars are counted, and what was last said of them: null before the first time."""
+
+    told: RegionDemand | None = None
+
+
+class CapRow(Row):
+    """The cap of a region, when its adders were last looked for, and those in force."""
+
+    cap: RegionCap
+    looked_at: datetime | None = None
+    issued: RegionAdder | None = None

@@ -1,4 +1,4 @@
-"""A regional cap: 100,000 cars on three tariffs kept under 40 % of their uncapped peak, beside first come, first served.
+"""A regional cap: 100,000 cars on three tariffs under 40 % of their uncapped peak, beside first come, first served.
 
 Prices are recorded (deploy/demo/data); a two-rate and a flat tariff beside them have the usual British shape. Sessions
 are drawn, seeded: plugged in around 18:15, ready around 07:30, 10 kWh in the median, at 3.6, 7.4 or 11 kW.
@@ -58,7 +58,7 @@ def night(window: Window) -> Grid:
     dynamic = [known[at.replace(minute=0)] for at in starts]
     rates = np.array([dynamic, [0.09 if _cheap(at) else 0.29 for at in starts], [0.25] * SLOTS])
     spread = dither([at.isoformat() for at in starts])
-    return Grid(np.arange(SLOTS + 1) * 0.5, rates, np.full(SLOTS, np.inf), spread)
+    return Grid(np.linspace(0.0, SLOTS / 2, SLOTS + 1), rates, np.full(SLOTS, np.inf), spread)
 
 
 def capped(grid: Grid, needs: Needs, share: float = CAP_SHARE) -> Grid:

@@ -1,4 +1,4 @@
-"""Price and carbon forecasts by vintage: slots [start, end) with a value that is constant inside the slot."""
+"""Prices, carbon and regional adders by vintage: slots [start, end) with a value that is constant inside the slot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class ForecastKind(StrEnum):
 
     PRICE = "price"
     CARBON = "carbon"
+    ADDER = "adder"
 
 
 class Slot(Contract):
@@ -26,7 +27,7 @@ class Slot(Contract):
 
 
 class Forecast(Contract):
-    """One vintage, keyed by tariff (price) or region (carbon). Slots are sorted and disjoint; gaps are unknown."""
+    """One vintage, keyed by tariff (price) or region (others). Slots are sorted and disjoint; gaps are unknown."""
 
     kind: ForecastKind
     key: str = Field(min_length=1, max_length=60, description="tariff or region")

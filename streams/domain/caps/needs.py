@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def classes(needs: Needs) -> list[tuple[slice, int, int]]:
     """(rows, curve, group) of the rows that see the same costs. `needs` must be in order."""
     changes = (np.diff(needs.curve) != 0) | (np.diff(needs.group) != 0)
     edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(needs)]
-    parts = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    parts = [slice(a, b) for a, b in pairwise(edges) if a < b]
     return [(rows, int(needs.curve[rows.start]), int(needs.group[rows.start])) for rows in parts]
 
 

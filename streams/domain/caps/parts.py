@@ -62,4 +62,5 @@ class Parts:
     @staticmethod
     def excess(beyond: Column) -> Column:
         """By how many kWh each slot's average would be higher if all of it were like its fullest part."""
-        return beyond.max(axis=0) * PARTS
+        highest: Column = beyond.max(axis=0)
+        return highest * PARTS

@@ -20,9 +20,11 @@ from streams.domain.caps.smooth import Cohorts, adders
 #: Adders aim this far below the cap: cars are whole and minutes differ from the average of their slot.
 HEADROOM: Final = 0.03
 #: How often adders are corrected by what the cars really do at them.
-CORRECTIONS: Final = 8
-#: Hours by which rows count as alike while adders are sought.
-_COARSE: Final = 1.0
+CORRECTIONS: Final = 12
+#: How much of what is missing a correction makes up for.
+BOLDNESS: Final = 0.6
+#: Hours by which rows count as alike while adders are sought: of their start, end and need.
+_COARSE: Final = (1.0, 1.0, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class _Region:
         return np.stack([np.einsum("tr,r->t", on[:, a:b], self._power_kw[a:b]) for a, b in self._curves])
 
     def at(self, found: Column, *, dithered: bool = True) -> tuple[Column, Column]:
-        """Loads when every car takes what is cheapest for it at these adders, and how much each slot's peak is above it."""
+        """Loads when every car takes what is cheapest for it at these adders, and how far slots peak above average."""
         loads = self._fixed.copy()
         costs = self.grid.costs + found
         peaks = self._parts.none()
@@ -102,7 +104,7 @@ class _Region:
         return float((loads * self.grid.costs).sum())
 
     def bound(self, found: Column) -> float:
-        """No loads that keep the cap cost less. (By weak duality: adders at or above zero, whatever they are, prove it.)
+        """No loads that keep the cap cost less: by weak duality any adders at or above zero prove it.
 
         What is charged at once is no one's choice, so the cap is never asked for less than that.
         """
@@ -112,30 +114,32 @@ class _Region:
 
     def search(self) -> tuple[Column, Column]:
         """Adders from the cohorts, then corrected by what the cars do at them; the best of all that were tried."""
-        aim_kwh = np.maximum(self.cap_kwh * (1 - HEADROOM) - self._fixed.sum(axis=0), 0.0)
+        aim_kwh = np.maximum(self.cap_kwh * (1 - HEADROOM), self._fixed.sum(axis=0))
         most = 4.0 * float(np.ptp(self.grid.costs)) + 10 * DITHER
-        found, yielding = adders(self._cohorts(), aim_kwh, DITHER, most)
-        yielding = np.maximum(yielding, 1e-9)
-        best, best_loads, least = found, self._fixed, np.inf
-        for _ in range(CORRECTIONS):
-            loads, peaks = self.at(found)
-            over = loads.sum(axis=0) + peaks - self._fixed.sum(axis=0) - aim_kwh
+        tried, yielding = adders(self._cohorts(), aim_kwh - self._fixed.sum(axis=0), DITHER, most)
+        yielding = np.maximum(yielding, 0.2 * float(yielding.max()) + 1e-9)
+        best, best_loads, least = tried, self._fixed, np.inf
+        for round_ in range(CORRECTIONS):
+            loads, peaks = self.at(tried)
+            over = loads.sum(axis=0) + peaks - aim_kwh
             worst = float((over / (self.cap_kwh + 1e-9)).max())
             if worst < least:
-                best, best_loads, least = found, loads, worst
-            if worst <= HEADROOM / 10:
+                best, best_loads, least = tried, loads, worst
+            if least <= HEADROOM / 3:
                 break
-            found = np.clip(found + np.clip(0.5 * over / yielding, -DITHER, DITHER), 0.0, most)
+            step = np.clip(over / yielding, -DITHER, DITHER)
+            tried = np.clip(tried + BOLDNESS / (1 + 0.1 * round_) * step, 0.0, most)
         return best, best_loads
 
     def _cohorts(self) -> Cohorts:
         needs = self._needs
-        keys = [needs.curve, *(np.floor(x / _COARSE).astype(np.int64) for x in (needs.start, needs.end, needs.hours))]
+        columns = zip((needs.start, needs.end, needs.hours), _COARSE, strict=True)
+        keys = [needs.curve, *(np.floor(column / step).astype(np.int64) for column, step in columns)]
         code = np.ravel_multi_index([key - key.min() for key in keys], [int(np.ptp(key)) + 1 for key in keys])
         alike, which = np.unique(code, return_inverse=True)
         one_of = np.zeros(len(alike), dtype=np.int64)
         one_of[which] = np.arange(len(needs))
         size = len(alike)
         room_kwh = [np.bincount(which, needs.power_kw * hours, size) for hours in self._windows]
-        need_kwh = np.bincount(which, needs.power_kw * needs.hours, size)
+        need_kwh = np.bincount(which, needs.power_kw * needs.hours, size).astype(np.float64)
         return Cohorts(self.grid.costs[needs.curve[one_of]], np.stack(room_kwh, axis=1), need_kwh)

@@ -1,4 +1,4 @@
-"""The adders at which cohorts keep a cap: the dual of the capped problem, made smooth by the dither, by Newton's method.
+"""The adders at which cohorts keep a cap: the dual of the capped problem, smooth by the dither, by Newton's method.
 
 With a dither spread evenly over [0, e) a cohort fills each slot by clip((level - cost) / e, 0, 1), its level such that
 the need is met. The best adders then maximise a concave function with a continuous gradient (load - cap) and a
@@ -15,10 +15,10 @@ import numpy as np
 from streams.domain.caps.needs import Column
 
 #: From coarse to fine: each dither starts where the one before ended.
-COARSENESS: Final = (8.0, 1.0)
+COARSENESS: Final = (8.0, 3.0, 1.0)
 STEPS: Final = 25
 _HALVINGS: Final = 30
-_STRIDES: Final = (1.0, 0.5, 0.25, 0.0625)
+_STRIDES: Final = (1.0, 0.5, 0.2, 0.05, 0.01)
 #: Matrices are multiplied in pieces of so many rows: small enough for one thread, so that no pool of threads wakes up.
 _AT_ONCE: Final = 100
 #: A load this close to the cap, as a share of the greatest cap, is on it.
@@ -74,12 +74,16 @@ class _Dual:
             free = np.flatnonzero(((at > 0) | (gradient > 0)) & ((at < self.most) | (gradient < 0)))
             if not len(free) or np.abs(gradient[free]).max() <= _CLOSE * (self.cap_kwh.max() + 1e-9):
                 break
-            step = np.zeros(len(at))
-            step[free] = np.linalg.solve(self._damped(answer)[np.ix_(free, free)], gradient[free])
-            at, new = self._stride(at, step, answer)
-            if new is answer:
+            hessian = self._damped(answer)[np.ix_(free, free)]
+            before = answer
+            for direction in (np.linalg.solve(hessian, gradient[free]), gradient[free] / np.diagonal(hessian)):
+                step = np.zeros(len(at))
+                step[free] = direction
+                at, answer = self._stride(at, step, answer)
+                if answer is not before:
+                    break
+            if answer is before:
                 break
-            answer = new
         return at, answer
 
     def _stride(self, at: Column, step: Column, answer: Answer) -> tuple[Column, Answer]:
@@ -126,4 +130,5 @@ def _shares(costs: Column, room_kwh: Column, need_kwh: Column, dither: float) ->
         share = np.clip((level[:, None] - costs) / dither, 0.0, 1.0)
         enough = np.einsum("kt,kt->k", room_kwh, share) >= need_kwh
         high, low = np.where(enough, level, high), np.where(enough, low, level)
-    return np.clip((high[:, None] - costs) / dither, 0.0, 1.0)
+    shares: Column = np.clip((high[:, None] - costs) / dither, 0.0, 1.0)
+    return shares
