@@ -288,8 +288,9 @@ def test_a_car_that_is_erased_is_forgotten() -> None:
     assert made.give(CORRECTED) == []
 
 
-def test_only_what_prices_and_carbon_say_is_settled_on() -> None:
-    assert {"price:two-rates", "carbon:GB"} == {key for name, key in desk().stored if name == "settlement-curves"}
+def test_what_choosing_costs_is_not_settled_on() -> None:
+    adders = PRICE.model_copy(update={"kind": ForecastKind.ADDER, "key": "GB"})
+    assert {"price:two-rates", "carbon:GB"} == {key for name, key in desk(adders).stored if name == "settlement-curves"}
 
 
 @pytest.mark.parametrize("minutes", [60, 200, 425, 600])
