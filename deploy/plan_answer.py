@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from streams.domain.planner import Plan, PlanRequest
@@ -49,7 +49,7 @@ def answer_of(asked: Asked, made: Plan) -> dict[str, Any]:
         "shortfall_kwh": _number(made.shortfall_kwh),
         "expected_soc_pct": (None if asked.soc_pct is None else _number(asked.soc_at(made, asked.request.ready_by))),
         "ready_at": made.ready_at,
-        "known_until": made.known_until,
+        "known_until": made.known_until.astimezone(UTC) if made.known_until else None,
         "provisional": made.provisional,
         "reason": _reason(asked, made),
     }
@@ -126,6 +126,7 @@ def _clock(instant: datetime | None, now: datetime) -> str:
     """UTC, with the date from a day on."""
     if instant is None:
         return "unknown"
+    instant = instant.astimezone(UTC)
     return f"{instant:%H:%M}" if abs(instant - now) < timedelta(days=1) else f"{instant:%Y-%m-%d %H:%M}"
 
 

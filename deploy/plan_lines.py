@@ -126,12 +126,8 @@ def _curve(slots: bytes, carbon_price_per_tonne: float) -> Curve:
             raise Complaint(f"slots[{i}].end", at(slot.end), "is not after its start")
         if i and slot.start < given[i - 1].end:
             raise Complaint(f"slots[{i}].start", at(slot.start), "is before the slot before ends; sort them, disjoint")
-    return Curve.of([_cost_slot(slot) for slot in given], carbon_price_per_tonne)
-
-
-def _cost_slot(slot: SlotLine) -> CostSlot:
-    start, end = slot.start.astimezone(UTC), slot.end.astimezone(UTC)
-    return CostSlot(start, end, slot.price_per_kwh, slot.carbon_g_per_kwh, slot.price_adder_per_kwh)
+    slots = [CostSlot(s.start, s.end, s.price_per_kwh, s.carbon_g_per_kwh, s.price_adder_per_kwh) for s in given]
+    return Curve.of(slots, carbon_price_per_tonne)
 
 
 def _check_times(given: PlanLine) -> None:

@@ -30,7 +30,7 @@ def measure(sessions: int = SESSIONS) -> dict[str, float]:
     """Percent of the unconstrained saving kept, by grid and policy; `sessions` a night and grid at most."""
     kept = {}
     for grid, nights in {"half_hour": half_hours(), "agile": _agile(), "quarter_hour": _quarter_hours()}.items():
-        asked = [request for night in nights for request in _requests(*night, sessions)]
+        asked = [request for night in nights for request in requests(*night, sessions)]
         for name, share in shares(asked).items():
             kept[f"blocks_{grid}_{name}_kept_pct"] = round(100 * share, 2)
         kept[f"blocks_{grid}_sessions"] = len(asked)
@@ -70,7 +70,7 @@ def _quarter_hours() -> Iterator[tuple[Curve, ZoneInfo, date]]:
     yield Curve.of([*day, *after], 0.0), ZoneInfo("Europe/Stockholm"), date(2025, 10, 1)
 
 
-def _requests(curve: Curve, zone: ZoneInfo, day: date, most: int) -> list[PlanRequest]:
+def requests(curve: Curve, zone: ZoneInfo, day: date, most: int) -> list[PlanRequest]:
     """Recorded stays with at least an hour to spare, plugged in on `day`, where prices are known; evenly chosen."""
     found = []
     known = curve.slots[0].start, curve.slots[-1].end

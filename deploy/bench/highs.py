@@ -15,6 +15,8 @@ from scipy.sparse import csr_array, hstack
 from deploy.bench.statement import Statement
 
 Vector = NDArray[np.float64]
+#: HiGHS is content with a millionth of whatever unit costs are in; so it gets them in thousandths of the currency.
+_SCALE = 1e3
 
 
 class Undecided(RuntimeError):
@@ -121,10 +123,10 @@ def least_cost_on_a_grid(stated: Statement, step: float) -> float:
 
 def _least(cost: Vector, whole: Vector, low: Vector, high: Vector, rows: list[LinearConstraint]) -> float:
     """The least of a mixed-integer programme, solved again with its whole numbers held: they come out nearly whole."""
-    bounds = Bounds(low, high)
+    bounds, cost = Bounds(low, high), cost * _SCALE
     found = _solved(milp(cost, integrality=whole, bounds=bounds, constraints=rows, options={"mip_rel_gap": 0.0})).x
     held = np.where(whole > 0, np.round(found), low), np.where(whole > 0, np.round(found), high)
-    return float(_solved(milp(cost, bounds=Bounds(*held), constraints=rows)).fun)
+    return float(_solved(milp(cost, bounds=Bounds(*held), constraints=rows)).fun) / _SCALE
 
 
 def _at_most(matrix: Any, limit: float | Vector) -> LinearConstraint:

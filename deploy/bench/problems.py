@@ -128,8 +128,7 @@ def _goals(r: Random) -> Line:
 def _blocks(r: Random) -> Line:
     most = r.choice([1, 2, 2, 3, None])
     penalty = r.choice([0, 0.01, 0.05, 0.3, 1.0])
-    # Any instant will do for two blocks; more are planned on whole minutes.
-    step = timedelta(seconds=1) if most in {1, 2} and r.random() < 0.5 else timedelta(minutes=1)
+    step = r.choice([timedelta(seconds=1), timedelta(minutes=1)])
     line, _ = _open_problem(r, step)
     line["policy"] |= {"max_blocks": most, "start_penalty": penalty}
     if r.random() < 0.25:

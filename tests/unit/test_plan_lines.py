@@ -155,7 +155,8 @@ def test_a_curve_is_never_taken_for_another() -> None:
 
 
 def test_an_offset_is_the_same_instant() -> None:
-    assert answered({"now": "2023-05-14T19:10:00+02:00", "ready_by": "2023-05-15T08:00:00+02:00"}) == answered({})
+    moved = {"now": "2023-05-14T19:10:00+02:00", "ready_by": "2023-05-15T08:00:00+02:00"}
+    assert answered({**moved, "slots.4.end": "2023-05-15T08:30:00+02:00"}) == answered({})
 
 
 START = datetime(2023, 5, 14, 17, tzinfo=UTC)
