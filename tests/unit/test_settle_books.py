@@ -1,6 +1,6 @@
 """The books of a session: slots that add up to the totals, a saving that may be negative, and what was believed."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from hypothesis import given
@@ -118,6 +118,15 @@ def test_what_the_others_charge_at_was_known_at_plug_in() -> None:
     # 20 kWh take 167 minutes at 7.2 kW and 333 at 3.6 kW: both end before the grid gets cleaner after 390.
     assert learned.carbon_g.unmanaged == as_registered.carbon_g.unmanaged == pytest.approx(4000)
     assert learned.carbon_g.timer == pytest.approx(2000)
+
+
+def test_the_timer_keeps_the_hours_written_down_at_plug_in() -> None:
+    opened = metered(night())
+    later = opened.baseline.model_copy(update={"timer_at": time(5), "home_zone": "Europe/Paris"})
+    books = settle(opened.model_copy(update={"baseline": later}), None, PRICE, CARBON, after(ENDED))
+    # Five in Paris is four in London: half an hour at 0.10, the rest at 0.20.
+    assert books.cost is not None
+    assert books.cost.timer == pytest.approx(3.6 * 0.10 + 16.4 * 0.20, abs=0.01)
 
 
 def test_a_counterfactual_is_cut_at_the_same_departure() -> None:
