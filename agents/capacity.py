@@ -35,8 +35,8 @@ def step(work: Work) -> None:
             case RegionDemand() as demand:
                 _told(work, demand)
             case RegionCap() as cap:
-                row = work.get(CAPS, cap.region)
-                work.put(CAPS, cap.region, row.model_copy(update={"cap": cap}) if row else CapRow(cap=cap))
+                known = work.get(CAPS, cap.region)
+                work.put(CAPS, cap.region, CapRow(cap=cap, issued=known.issued if known else None))
                 work.due.set(cap.region, DAWN)
             case None if record.topic == CAP.name:
                 _lift(work, record.key)
