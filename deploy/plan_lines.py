@@ -126,8 +126,8 @@ def _curve(slots: bytes, carbon_price_per_tonne: float) -> Curve:
             raise Complaint(f"slots[{i}].end", at(slot.end), "is not after its start")
         if i and slot.start < given[i - 1].end:
             raise Complaint(f"slots[{i}].start", at(slot.start), "is before the slot before ends; sort them, disjoint")
-    slots = [CostSlot(s.start, s.end, s.price_per_kwh, s.carbon_g_per_kwh, s.price_adder_per_kwh) for s in given]
-    return Curve.of(slots, carbon_price_per_tonne)
+    prepared = [CostSlot(s.start, s.end, s.price_per_kwh, s.carbon_g_per_kwh, s.price_adder_per_kwh) for s in given]
+    return Curve.of(prepared, carbon_price_per_tonne)
 
 
 def _check_times(given: PlanLine) -> None:
