@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from agents.engine.stage import Record, Stage, Work
 from agents.observe import observer
@@ -13,6 +13,7 @@ from streams.contracts.vehicle import VehicleState
 from streams.domain.case import PlanRules
 from streams.domain.forecasts import forecast_key, merge
 from streams.domain.market import Market
+from streams.domain.planner.columns import Columns
 from streams.domain.planning import (
     PlanningState,
     decide,
@@ -20,6 +21,7 @@ from streams.domain.planning import (
     observe_registration,
     observe_schedule,
     observe_state,
+    watched,
 )
 from streams.topics import PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, VEHICLE
 from tables import CURVES, PLANS
@@ -31,20 +33,27 @@ _observe: Callable[[PlanningState, object], PlanningState] = observer(
 
 def stage(rules: PlanRules) -> Stage:
     """The stage, planning by `rules`."""
+    planner = Planner(rules)
     return Stage(
         "planning",
         reads=(REGISTRATION, PREFERENCE, VEHICLE, REPLAN),
         writes=(SCHEDULE,),
         tables=(PLANS, CURVES),
-        step=Planner(rules).step,
+        step=planner.step,
+        restore=planner.restore,
     )
 
 
 class Planner:
-    """Plans a car when something about it changes, and all cars of a tariff or region when a vintage arrives."""
+    """Plans a car when something about it changes, and whom a new vintage matters to when it arrives."""
 
     def __init__(self, rules: PlanRules) -> None:
         self._rules = rules
+
+    def restore(self, work: Work) -> None:
+        """The plans in force as columns, from the table."""
+        for car, planning in work.items(PLANS):
+            self._watch(work, car, planning)
 
     def step(self, work: Work) -> None:
         for record in work:
@@ -63,35 +72,56 @@ class Planner:
         if curve == known:
             return
         work.put(CURVES, key, curve)
-        is_price = vintage.kind is ForecastKind.PRICE
-        for car, stored in work.items(PLANS):
-            planning = work.get(PLANS, car) or stored
-            enrolled = planning.registration
-            if enrolled is not None and vintage.key == (enrolled.tariff if is_price else enrolled.region):
+        for car in sorted(self._concerned(work, vintage)):
+            planning = work.get(PLANS, car)
+            if planning is not None:
                 self._plan(work, planning, planning)
+
+    def _concerned(self, work: Work, vintage: Forecast) -> Iterator[str]:
+        """The cars that may get another plan by the vintage: judged all at once, so perhaps some that do not."""
+        is_price = vintage.kind is ForecastKind.PRICE
+        columns, now = _columns(work), work.now
+        for name in columns.curves:
+            if vintage.key == (name.tariff if is_price else name.region):
+                market = _market(work, name.tariff, name.region)
+                curve = market.curve(name.carbon_price, now, now) if market else None
+                yield from columns.reconsider(name, curve, int(now.timestamp()), self._rules.policy())
 
     def _plan(self, work: Work, before: PlanningState, planning: PlanningState) -> None:
         enrolled = planning.registration
         if enrolled is not None:
-            schedule = decide(planning, _market(work, enrolled), work.now, self._rules)
+            schedule = decide(planning, _market(work, enrolled.tariff, enrolled.region), work.now, self._rules)
             if schedule is not None:
                 planning = observe_schedule(planning, schedule)
                 work.send(SCHEDULE, planning.car, schedule)
         if planning is not before:
             work.put(PLANS, planning.car, planning)
+            self._watch(work, planning.car, planning)
+
+    def _watch(self, work: Work, car: str, planning: PlanningState) -> None:
+        row = watched(planning, self._rules)
+        if row is None:
+            _columns(work).drop(car)
+        else:
+            _columns(work).put(car, row)
 
 
-def _market(work: Work, enrolled: Registration) -> Market | None:
+def _columns(work: Work) -> Columns:
+    columns: Columns = work.memory.scratch.setdefault("columns", Columns())
+    return columns
+
+
+def _market(work: Work, tariff: str, region: str) -> Market | None:
     """The market of a tariff and region, made once for all its cars: anew when any of its curves is another."""
-    price = work.get(CURVES, f"price:{enrolled.tariff}")
+    price = work.get(CURVES, f"price:{tariff}")
     if price is None:
         return None
-    carbon = work.get(CURVES, f"carbon:{enrolled.region}")
-    adders = work.get(CURVES, f"adder:{enrolled.region}")
+    carbon = work.get(CURVES, f"carbon:{region}")
+    adders = work.get(CURVES, f"adder:{region}")
     markets: dict[tuple[str, str], Market] = work.memory.scratch.setdefault("markets", {})
-    market = markets.get((enrolled.tariff, enrolled.region))
+    market = markets.get((tariff, region))
     if market is None or (market.price, market.carbon, market.adders) != (price, carbon, adders):
-        market = markets[enrolled.tariff, enrolled.region] = Market(price, carbon, adders)
+        market = markets[tariff, region] = Market(price, carbon, adders)
     return market
 
 
@@ -99,4 +129,5 @@ def _forget(work: Work, record: Record) -> None:
     """A tombstone of the registration erases the car; of anything else, it says nothing here."""
     if record.topic == REGISTRATION.name and work.get(PLANS, record.key) is not None:
         work.delete(PLANS, record.key)
+        _columns(work).drop(record.key)
         work.send(SCHEDULE, record.key, None)

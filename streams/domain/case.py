@@ -31,6 +31,10 @@ class PlanRules:
     #: A saving below this per session is not worth a new announcement.
     worthwhile: float = 0.02
 
+    def policy(self, margin: timedelta = timedelta(0)) -> Policy:
+        """What a plan may look like."""
+        return Policy(self.start_penalty, self.max_blocks, self.min_block, self.min_pause, margin)
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -90,7 +94,6 @@ class Case:
 
     def request(self, curve: Curve, need_kwh: float, at_once_kwh: float) -> PlanRequest:
         """In whole minutes: a car cannot be told more exactly, and a fleet shares its tables."""
-        rules = self.rules
         return PlanRequest(
             now=self.now.replace(second=0, microsecond=0),
             ready_by=self.ready_by.replace(second=0, microsecond=0),
@@ -100,7 +103,7 @@ class Case:
             min_need_kwh=self._minutes_kwh(at_once_kwh),
             charging_now=self.charging,
             taper=self.taper,
-            policy=Policy(rules.start_penalty, rules.max_blocks, rules.min_block, rules.min_pause, self.margin),
+            policy=self.rules.policy(self.margin),
         )
 
     def _minutes_kwh(self, kwh: float) -> float:

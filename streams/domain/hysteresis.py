@@ -78,11 +78,12 @@ def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> t
 
 
 def _without(profile: Profile, surplus_kwh: float) -> Profile:
-    """The profile, less the part of a minute at its end that the car does not need."""
+    """The profile, less the part of a minute at its end that the car does not need, to the second."""
     start, end, kwh = profile[-1]
     if not 0 < surplus_kwh < kwh:
         return profile
-    return (*profile[:-1], (start, end - (end - start) * (surplus_kwh / kwh), kwh - surplus_kwh))
+    cut = timedelta(seconds=int((end - start).total_seconds() * surplus_kwh / kwh))
+    return (*profile[:-1], (start, end - cut, kwh - surplus_kwh))
 
 
 def _off_course(case: Case, old: Schedule, soc_pct: float) -> bool:

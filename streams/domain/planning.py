@@ -8,7 +8,7 @@ changed.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
-from streams.contracts.telemetry import Plug
+from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
 from streams.domain.case import Case, PlanRules, reason_for
 from streams.domain.hysteresis import cheapest, keeps, missed_ready_by, running_kwh
 from streams.domain.market import Market
 from streams.domain.planner import Curve, Profile
+from streams.domain.planner.columns import CurveName, Row
 from streams.domain.power import learn
 from streams.domain.ready import ready_by
 
@@ -103,6 +104,26 @@ def decide(
         return None
     draft = _Draft(reason, curve, *_profile(case, reason, curve))
     return _schedule(case, draft, market)
+
+
+def watched(planning: PlanningState, rules: PlanRules = DEFAULT_RULES) -> Row | None:
+    """What new prices would be weighed against: the cheap plan in force; None where prices decide nothing."""
+    registration, schedule, state = planning.registration, planning.schedule, planning.state
+    if registration is None or schedule is None or state is None:
+        return None
+    if schedule.reason not in {PlanReason.CHEAPEST, PlanReason.NO_FORECAST}:
+        return None
+    preference = planning.preference or Preference(car=planning.car, updated_at=registration.registered_at)
+    ready = (schedule.ready_by or schedule.inputs.now) - timedelta(minutes=preference.margin_minutes)
+    return Row(
+        curve=CurveName(registration.tariff, registration.region, preference.carbon_price_per_tonne),
+        power_kw=planning.learned_kw or registration.power_kw,
+        ready_s=int(ready.timestamp()),
+        worthwhile=rules.worthwhile,
+        charging=state.charge in {Charge.CHARGING, Charge.STARTING},
+        steady=not registration.taper and schedule.reason is PlanReason.CHEAPEST,
+        blocks=tuple((int(b.start.timestamp()), int(b.end.timestamp()), b.energy_kwh) for b in schedule.blocks),
+    )
 
 
 def _case(

@@ -115,8 +115,8 @@ def test_a_vintage_that_changes_nothing_is_silent() -> None:
     price = curve(rng, "random", "red", 0)
     desk.give(after(6), (REPLAN, forecast_key(price), price))
     desk.give(after(6), *fleet(rng, 40, ["red"]))
-    again = price.model_copy(update={"issued_at": after(30)})
-    assert desk.give(after(31), (REPLAN, forecast_key(again), again)) == []
+    again = price.model_copy(update={"issued_at": after(7)})
+    assert desk.give(after(7), (REPLAN, forecast_key(again), again)) == []
 
 
 def test_a_car_that_is_erased_is_planned_no_more() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -22,15 +21,23 @@ _SECOND_US: Final = 1_000_000
 Ints = NDArray[Any]
 
 
+class CurveName(NamedTuple):
+    """What a car's curve depends on; `carbon_price` in currency per tonne."""
+
+    tariff: str
+    region: str
+    carbon_price: float
+
+
 class Row(NamedTuple):
     """The plan in force of one car. Instants in seconds since 1970.
 
-    `curve`: what its curve depends on (tariff, region, carbon price). `ready_s`: ready-by less the margin.
-    `worthwhile`: the least saving, in currency, that is worth a new plan. `steady`: power is the same all the way;
-    False also for whatever else makes the car one to be judged alone. `blocks`: (start, end, kWh), sorted.
+    `ready_s`: ready-by less the margin. `worthwhile`: the least saving, in currency, that is worth a new plan.
+    `steady`: power is the same all the way; False also for whatever else makes the car one to be judged alone.
+    `blocks`: (start, end, kWh), sorted.
     """
 
-    curve: Hashable
+    curve: CurveName
     power_kw: float
     ready_s: int
     worthwhile: float
@@ -61,7 +68,7 @@ class Columns:
     def __init__(self) -> None:
         self._place: dict[str, int] = {}
         self._cars: list[str] = []
-        self._curves: dict[Hashable, int] = {}
+        self._curves: dict[CurveName, int] = {}
         self._columns = {name: np.zeros(64, dtype) for name, dtype in self._TYPES.items()}
         self._arrays = tuple(self._columns.values())
 
@@ -69,7 +76,7 @@ class Columns:
         return len(self._cars)
 
     @property
-    def curves(self) -> tuple[Hashable, ...]:
+    def curves(self) -> tuple[CurveName, ...]:
         """What curves there ever were rows of."""
         return tuple(self._curves)
 
@@ -102,18 +109,21 @@ class Columns:
             for array in self._arrays:
                 array[place] = array[len(self._cars)]
 
-    def reconsider(self, key: Hashable, curve: Curve, now_s: int, policy: Policy) -> list[str]:
+    def reconsider(self, name: CurveName, curve: Curve | None, now_s: int, policy: Policy) -> list[str]:
         """The cars whose plan a new `curve` may beat by what is worth a new plan. Maybe too many, never too few.
 
-        Judged by the energy that the plan still charges: its price and carbon against those of the best plan there is.
+        Judged by the energy that the plan still charges: what decides about it (price, carbon, adders) against that of
+        the best plan there is. Without a curve no car can be judged.
         A plan that runs is kept to its end if that is its last block. Rows that cannot be judged are answered as well.
         """
-        group = self._curves.get(key)
+        group = self._curves.get(name)
         if group is None:
             return []
         size = len(self)
         rows = np.flatnonzero(self._columns["curve"][:size] == group)
-        asked = _Asked(**{name: self._columns[name][rows] for name in _Asked._fields})
+        if curve is None:
+            return [self._cars[place] for place in rows.tolist()]
+        asked = _Asked(**{field: self._columns[field][rows] for field in _Asked._fields})
         return [self._cars[place] for place in rows[_worth_asking(asked, curve, now_s, policy)].tolist()]
 
     def _grow(self) -> None:
@@ -163,10 +173,9 @@ def _saving(rows: _Asked, curve: Curve, now_s: int, policy: Policy) -> NDArray[n
     """At most what a new plan saves, in currency; nan where it cannot be said.
 
     The new plan is not to be dearer than any that a car may get: no start penalties, whole minutes of time on with the
-    rest at the least rate, blocks that may be a minute shorter, and nothing but price and carbon.
+    rest at the least rate, and blocks that may be a minute shorter.
     """
-    bare = Curve([replace(slot, adder=0.0) for slot in curve.slots], curve.carbon_price)
-    value = _Value(bare)
+    value = _Value(curve)
     old = value.of(rows.start_s, rows.end_s, rows.kwh)
     old += np.where(rows.parts == 2, value.of(rows.start2_s, rows.end2_s, rows.kwh2), 0.0)
     minutes = (rows.kwh + rows.kwh2) / rows.power_kw * 60
@@ -174,7 +183,7 @@ def _saving(rows: _Asked, curve: Curve, now_s: int, policy: Policy) -> NDArray[n
     now, ready = now_s // 60, -(-rows.ready_s // 60)
     cars = Cars(np.zeros(len(whole), dtype=np.int32), ready, whole, np.zeros(len(whole), dtype=np.bool_), rows.power_kw)
     loose = replace(policy, min_block=max(policy.min_block - _MINUTE, timedelta(0)), start_penalty=0.0)
-    edges = plan_many([bare], now, loose, cars)
+    edges = plan_many([curve], now, loose, cars)
     new = np.maximum(minutes - whole, 0) * value.least
     for start, end in ((edges[:, 0], edges[:, 1]), (edges[:, 2], edges[:, 3])):
         new += value.of(start * np.int64(60), end * np.int64(60), end - start)
@@ -183,10 +192,10 @@ def _saving(rows: _Asked, curve: Curve, now_s: int, policy: Policy) -> NDArray[n
 
 
 class _Value:
-    """What energy is worth over time: price and carbon, in currency per kWh."""
+    """What energy weighs over time, in currency per kWh."""
 
     def __init__(self, curve: Curve) -> None:
-        values = [slot.price + curve.carbon_price * slot.carbon_g * 1e-6 for slot in curve.slots]
+        values = [rate * 1e-6 for rate in curve.rates]
         lengths = (np.array(curve.ends) - np.array(curve.starts)) / _SECOND_US
         self.least = min(values)
         self._edges = np.column_stack((curve.starts, curve.ends)).ravel() / _SECOND_US
