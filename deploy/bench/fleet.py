@@ -32,9 +32,10 @@ def measure(cars: int = 1_000_000) -> dict[str, float]:
     """All `cars` planned anew on three tariffs, tables included, in turn with copies; medians of five rounds.
 
     Read are 13 bytes per car (curve, deadline and time on as int32, and a byte whether it charges), written are 16
-    (start and end of two blocks as int32). Copied are these same arrays: what is read to where there was a copy before,
-    what is written into a new array, as the plans are. The cars wait for their blocks. `fleet_table_ms` is the part that does not grow with the
-    fleet. Cars drawn at random, and as many that charge, are compared with the planner of one car, byte for byte.
+    (start and end of two blocks as int32). Copied are these same arrays: what is read to where a copy was before, what
+    is written into a new array, as the plans are. The cars wait for their blocks. `fleet_table_ms` is the part that
+    does not grow with the fleet. Cars drawn at random, once waiting and once charging, are compared with the planner of
+    one car, byte for byte.
     """
     now, rng = us(_NOW) // MINUTE_US, np.random.default_rng(20)
     curves = _curves()
