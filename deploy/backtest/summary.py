@@ -110,9 +110,7 @@ def _more(backtest: Backtest, days: Days, shapes: dict[str, Any], left_out: dict
         "detection_minutes": setting.conduct.detection.total_seconds() / 60,
         "command_seconds": setting.conduct.command.total_seconds(),
         "rough_cars": setting.conduct.rough,
-        "wishes": {
-            name: str(value) if name == "ready_at" else value for name, value in asdict(backtest.wishes).items()
-        },
+        "wishes": _wishes(backtest.wishes),
         "seed": backtest.seed,
     }
 

@@ -36,7 +36,7 @@ def bill(profile: Profile, curve: Curve) -> Bill:
 
 
 def others(stay: Stay, managed: Profile, outturn: Outturn, insight: Insight, curve: Curve) -> dict[str, Bill]:
-    """Each of `OTHERS` but the ideal car for the energy of `managed`, at the car's real power and without leak or delay.
+    """Each of `OTHERS` but `ideal`, for the energy of `managed`, at the car's real power, without leak or delay.
 
     The three with foresight know every price and all carbon; the oracle uses any number of blocks: nothing beats it.
     """

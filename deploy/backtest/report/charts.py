@@ -85,6 +85,8 @@ def hours(summary: dict[str, Any]) -> Board:
     edge = 100.0 / (marks[-1] - marks[0])
     line = [(left + step * (hour + side), 110 - (price - marks[0]) * edge) for hour, price in prices for side in (0, 1)]
     board.path(line, "line")
+    board.text(left + 6, 14, f"Price, {per_kwh(summary['currency'])}", "small strong")
+    board.text(left + 6, 146, "Energy, kWh", "small strong")
     most = ticks(0, max(max(managed, at_once) for _, _, managed, at_once in rows), 4)
     _scale(board, most, (140.0, 300.0), left)
     unit = 160.0 / most[-1]

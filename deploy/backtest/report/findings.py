@@ -73,7 +73,7 @@ def tiles(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             "Ready when promised",
             percent(kept["met"] / feasible if feasible else None, 2),
-            f"{number(kept['met'])} of {number(feasible)} that could be; {number(more['short_kwh'], 1)} kWh short",
+            f"{number(kept['met'])} of {number(feasible)} that could be; {number(more['short_kwh'])} kWh short in all",
         ),
         (
             "Start changes told",

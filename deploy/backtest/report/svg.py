@@ -8,8 +8,8 @@ from typing import Final
 #: Classes by what they mean, as CSS for pictures, which know no variables and no scheme.
 PICTURE_STYLE: Final = """
 text { font-family: Inter, "DejaVu Sans", "Liberation Sans", sans-serif; font-size: 13px; fill: #16201d; }
-.small { font-size: 11.5px; } .strong { font-weight: 650; } .muted { fill: #5d6a66; }
-.title { font-size: 17px; font-weight: 650; }
+.small { font-size: 11.5px; } .strong { font-weight: 700; } .muted { fill: #5d6a66; }
+.title { font-size: 17px; font-weight: 700; }
 .managed { fill: #00805e; } .other { fill: #b9c1bd; } .best { fill: #7d8783; } .soft { fill: #cfe6de; }
 .loss { fill: #b34700; } .gain { fill: #0072b2; }
 .axis { stroke: #e2e5e0; stroke-width: 1; } .zero { stroke: #5d6a66; stroke-width: 1; }
@@ -68,7 +68,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     size = 10.0 ** _exponent(span / most)
     step = next(size * factor for factor in (1, 2, 5, 10) if span / (size * factor) <= most)
     first = int(low // step)
-    last = int(-(-high // step))
+    last = max(int(-(-high // step)), first + 1)
     return [n * step for n in range(first, last + 1)]
 
 
