@@ -151,7 +151,9 @@ def test_evcc_waits_for_prices_when_enough_time_lies_behind_the_known_ones() -> 
 
 def test_evcc_charges_all_the_time_when_there_is_no_other() -> None:
     stay, insight = night({})
-    assert evcc(stay, 7.4 * 14, insight) == ((stay.plugged_at, stay.end, pytest.approx(7.4 * 14)),)
+    ((start, end, kwh),) = evcc(stay, 7.4 * 14, insight)
+    assert (start, end) == (stay.plugged_at, stay.end)
+    assert kwh == pytest.approx(7.4 * 14)
 
 
 def test_a_job_without_files_runs_on_the_extracts() -> None:

@@ -25,9 +25,9 @@ def placed(*sessions: Recorded, prices: Outturn, days: int | None = None, wishes
     return place(Sessions(sessions, ZONE, Counter()), prices, wishes or Wishes(), 1, days)
 
 
-def session(plugged: str, hours: float = 12, energy_kwh: float = 10.0, **changes: float) -> Recorded:
+def session(plugged: str, hours: float = 12, energy_kwh: float = 10.0) -> Recorded:
     at = datetime.fromisoformat(plugged)
-    return Recorded("car", at, at + hours * HOUR, energy_kwh, **changes)
+    return Recorded("car", at, at + hours * HOUR, energy_kwh)
 
 
 MARCH = outturn(datetime(2023, 3, 1, tzinfo=UTC), 31)

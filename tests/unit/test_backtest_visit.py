@@ -51,7 +51,9 @@ def test_a_car_stops_by_itself_when_it_is_full() -> None:
     car = Car(START, 3.7, 7.4)
     car.advance(START + 20 * MINUTE)
     car.advance(START + 5 * HOUR)
-    assert car.spans == [(START, START + 30 * MINUTE, pytest.approx(3.7))]
+    ((start, end, kwh),) = car.spans
+    assert (start, end) == (START, START + 30 * MINUTE)
+    assert kwh == pytest.approx(3.7)
     assert car.full
 
 
