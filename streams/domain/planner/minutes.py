@@ -30,7 +30,7 @@ def on_minutes(request: PlanRequest, window: Window, goals: list[tuple[int, int]
         usable,
         need,
         _shape(request, window, need),
-        _weights(window.pace, window.soon - window.now, need) if window.pace else None,
+        _weights(window.pace, window.soon - window.now, window.left) if window.pace else None,
         [(by, min(on, by, need)) for by, on in floors if 0 < by <= last - first],
     )
     found = table.blocks(last - first, need)
@@ -71,7 +71,8 @@ def _per_minute(curve: Curve, first: int, last: int) -> tuple[NDArray[np.int64],
     return rates, usable
 
 
-def _weights(pace: Pace, on_us: int, need: int) -> NDArray[np.int64]:
-    """Energy of each minute on, in millionths of a kWh, after `on_us` of the minimum."""
-    energy = [pace.energy(on_us + k * MINUTE_US) for k in range(need + 1)]
+def _weights(pace: Pace, on_us: int, left_us: int) -> NDArray[np.int64]:
+    """Energy of each minute on, in millionths of a kWh, after `on_us` of the minimum; the last may be a part of one."""
+    edges = [*range(on_us, on_us + left_us, MINUTE_US), on_us + left_us]
+    energy = [pace.energy(at) for at in edges]
     return np.array([round((b - a) * 1e6) for a, b in pairwise(energy)], dtype=np.int64)

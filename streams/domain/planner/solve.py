@@ -7,6 +7,7 @@ keeps to them can be cheaper. So most plans are one pass over sorted slots, and 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 from streams.domain.planner.cheapest import Span, cheapest, cheapest_with_goals, merged
 from streams.domain.planner.curve import HOUR_US, MICROSECOND, MINUTE_US, Curve, Profile, instant, us
@@ -186,10 +187,16 @@ def _fill(curve: Curve, spans: list[Span], power_kw: float, pace: Pace | None) -
     """Blocks, energy, cost and carbon of spans."""
     if pace is None and spans and curve.covers(spans[0][0], spans[-1][1]):
         return curve.fill(spans, power_kw)
-    blocks, on = [], 0
+    if pace is None:
+        steady = tuple([(instant(a), instant(b), (b - a) * power_kw / HOUR_US) for a, b in spans])
+        return steady, sum(kwh for _, _, kwh in steady), *curve.bill(steady)
+    blocks, pieces, on = [], [], 0
     for a, b in spans:
-        kwh = (b - a) * power_kw / HOUR_US if pace is None else pace.energy(on + b - a) - pace.energy(on)
-        blocks.append((instant(a), instant(b), kwh))
+        edges = [a, *(edge for edge in curve.starts if a < edge < b), b]
+        energy = [pace.energy(on + edge - a) for edge in edges]
+        pieces += [
+            (instant(x), instant(y), f - e) for (x, y), (e, f) in zip(pairwise(edges), pairwise(energy), strict=True)
+        ]
+        blocks.append((instant(a), instant(b), energy[-1] - energy[0]))
         on += b - a
-    cost, carbon_g = curve.bill(tuple(blocks))
-    return tuple(blocks), sum(kwh for _, _, kwh in blocks), cost, carbon_g
+    return tuple(blocks), sum(kwh for _, _, kwh in blocks), *curve.bill(tuple(pieces))
