@@ -101,11 +101,17 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{'':58}{'':>12}  {'bar':14}"]
     for bar in BARS:
         value = result[bar.key]
-        shown = value if isinstance(value, str) else f"{value:,}"
         met = {True: "met", False: "MISSED", None: ""}[bar.met(value)]
-        beside = f"  {bar.beside} {result[bar.beside]}" if bar.beside and bar.beside in result else ""
-        lines.append(f"{bar.says:58}{shown:>12}  {bar.wanted:14}{met:6}{beside}".rstrip())
+        beside = f"  {bar.beside} {_shown(result[bar.beside])}" if bar.beside and bar.beside in result else ""
+        lines.append(f"{bar.says:58}{_shown(value):>12}  {bar.wanted:14}{met:6}{beside}".rstrip())
     return "\n".join(lines)
+
+
+def _shown(value: float | str) -> str:
+    """Three digits behind the point at the most; or why there is no figure."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def _where() -> dict[str, Any]:
