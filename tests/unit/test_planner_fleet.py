@@ -96,6 +96,19 @@ def test_a_fleet_gets_the_plans_of_its_cars(seed: int, kinds: list[str], holes: 
     assert answered > 5
 
 
+@pytest.mark.parametrize("penalty", [0.0, 0.005, 0.03])
+@pytest.mark.parametrize("deadline", [14, 60, 120])
+def test_needs_shorter_than_a_block_are_one_block_that_may_go_on(penalty: float, deadline: int) -> None:
+    slots = [CostSlot(NOW + k * 20 * MINUTE, NOW + (k + 1) * 20 * MINUTE, 0.2 - 0.01 * k, 100.0) for k in range(12)]
+    curve, policy = Curve.of(slots, 50.0), Policy(penalty, 2, 15 * MINUTE, 10 * MINUTE)
+    needs = np.arange(1, 15, dtype=np.int32)
+    same = np.full(len(needs), NOW_MIN + deadline, dtype=np.int32)
+    cars = Cars(needs * 0, same, needs, np.ones(len(needs), dtype=np.bool_), np.full(len(needs), 7.4))
+    for need, row in zip(needs.tolist(), plan_many([curve], NOW_MIN, policy, cars).tolist(), strict=True):
+        made = plan(request_of(curve, NOW_MIN + deadline, need, 7.4, policy, charging=True))
+        assert row == minutes_of(made.blocks)
+
+
 def test_a_fleet_without_cars_or_wishes_is_planned_too() -> None:
     curve = curve_of(random.Random(1), "random")
     for count in (0, 1):
