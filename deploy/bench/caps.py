@@ -57,7 +57,7 @@ def night(window: Window) -> Grid:
     known = {slot.start: slot.value for vintage in prices(window) for slot in vintage.slots}
     dynamic = [known[at.replace(minute=0)] for at in starts]
     rates = np.array([dynamic, [0.09 if _cheap(at) else 0.29 for at in starts], [0.25] * SLOTS])
-    spread = dither([at.isoformat() for at in starts])
+    spread = dither(starts)
     return Grid(np.linspace(0.0, SLOTS / 2, SLOTS + 1), rates, np.full(SLOTS, np.inf), spread)
 
 

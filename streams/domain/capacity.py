@@ -74,7 +74,7 @@ def adders_for(cap: RegionCap, demands: Iterable[RegionDemand], market: Markets,
     cap_kw = np.minimum(times.mean(spans, most_kw), most_kw)
     rows = [np.zeros(len(times.starts)) if row is None else row for row in costs.values()]
     rates = np.array(rows or [np.zeros(len(times.starts))])
-    found = relieve(needs, Grid(times.edges(), rates, cap_kw, dither([at.isoformat() for at in times.starts])))
+    found = relieve(needs, Grid(times.edges(), rates, cap_kw, dither(times.starts)))
     known = [market(curve.tariff) for curve in curves]
     return RegionAdder(
         region=cap.region,

@@ -14,8 +14,10 @@ from deploy.bench.caps import SLOTS, capped, hours_on, measure, minute_kw, night
 from deploy.bench.queue import queued
 from deploy.demo.recorded import WINDOWS
 from streams.domain.caps import DITHER, GROUPS, Grid, Needs, dither, dithered, group_of, relieve
+from streams.domain.caps.dither import DRAWN_EVERY
 from streams.domain.caps.needs import cheapest, room
 from streams.domain.planner import CostSlot, Curve, PlanRequest, Policy, plan
+from streams.domain.planner.curve import EPOCH
 from tests.night import PLUGGED, forecast
 
 NIGHT = night(WINDOWS["default"])
@@ -75,7 +77,7 @@ def test_the_cap_holds_in_every_minute_for_many_cars() -> None:
     found = relieve(cars, on)
     minutes = minute_kw(cars, on, hours_on(cars, on, found))
     assert minutes.sum() / 60 == pytest.approx(float(cars.hours @ cars.power_kw))
-    assert minutes.max() <= 1.01 * on.cap_kw[0]
+    assert minutes.max() <= 1.02 * on.cap_kw[0], "1 % for 100,000"
     assert found.gap_share <= 0.01
     assert found.over_kwh.sum() <= 1e-3 * float(cars.hours @ cars.power_kw)
 
@@ -156,12 +158,13 @@ def test_many_rows_at_once_pay_what_the_planner_pays_for_each() -> None:
         assert plan(request).cost == pytest.approx(float(on @ costs * cars.power_kw[car]), abs=1e-6)
 
 
-def test_groups_are_spread_evenly_in_every_slot_and_differently_from_slot_to_slot() -> None:
-    found = dither([f"2023-03-25T{hour:02}:00:00+00:00" for hour in range(24)])
-    assert found.shape == (GROUPS, 24)
-    for slot in found.T:
-        assert sorted(slot) == pytest.approx([rank * DITHER / GROUPS for rank in range(GROUPS)])
-    assert abs(np.corrcoef(found.T) - np.eye(24)).max() < 0.6
+def test_groups_are_spread_evenly_in_every_slot_and_differently_as_time_goes() -> None:
+    found = dither([EPOCH + n * DRAWN_EVERY / 2 for n in range(48)])
+    assert found.shape == (GROUPS, 48)
+    for drawn in found.T[::2]:
+        assert sorted(drawn) == pytest.approx([rank * DITHER / GROUPS for rank in range(GROUPS)])
+    assert abs(np.corrcoef(found.T[::2]) - np.eye(24)).max() < 0.6
+    assert found[:, 1] == pytest.approx((found[:, 0] + found[:, 2]) / 2), "gradually in between"
     assert {group_of(f"acct{n}.car") for n in range(2000)} == set(range(GROUPS))
 
 
@@ -169,7 +172,7 @@ def test_a_group_sees_the_adders_with_its_own_dither_and_no_adders_as_they_are()
     none = forecast([0.0, 0.0])
     assert dithered(none, 5) is none
     adders = forecast([0.0, 0.03])
-    starts = [slot.start.isoformat() for slot in adders.slots]
+    starts = [slot.start for slot in adders.slots]
     seen = [slot.value for slot in dithered(adders, 5).slots]
     assert seen == pytest.approx(np.array([0.0, 0.03]) + dither(starts)[5])
 

@@ -21,8 +21,6 @@ from streams.domain.caps.smooth import Cohorts, adders
 HEADROOM: Final = 0.03
 #: How often adders are corrected by what the cars really do at them.
 CORRECTIONS: Final = 12
-#: How much of what is missing a correction makes up for.
-BOLDNESS: Final = 0.6
 #: Hours by which rows count as alike while adders are sought: of their start, end and need.
 _COARSE: Final = (1.0, 1.0, 0.5)
 
@@ -113,13 +111,17 @@ class _Region:
         return float((loads * (self.grid.costs + found)).sum()) - float(found @ cap_kwh)
 
     def search(self) -> tuple[Column, Column]:
-        """Adders from the cohorts, then corrected by what the cars do at them; the best of all that were tried."""
+        """Adders from the cohorts, then corrected by what the cars do at them; the best of all that were tried.
+
+        A slot is corrected more boldly as long as it stays on one side of the aim, and more carefully once it crosses.
+        """
         aim_kwh = np.maximum(self.cap_kwh * (1 - HEADROOM), self._fixed.sum(axis=0))
         most = 4.0 * float(np.ptp(self.grid.costs)) + 10 * DITHER
         tried, yielding = adders(self._cohorts(), aim_kwh - self._fixed.sum(axis=0), DITHER, most)
         yielding = np.maximum(yielding, 0.2 * float(yielding.max()) + 1e-9)
         best, best_loads, least = tried, self._fixed, np.inf
-        for round_ in range(CORRECTIONS):
+        boldness, before = np.full(len(tried), 0.4), np.zeros(len(tried))
+        for _ in range(CORRECTIONS):
             loads, peaks = self.at(tried)
             over = loads.sum(axis=0) + peaks - aim_kwh
             worst = float((over / (self.cap_kwh + 1e-9)).max())
@@ -127,8 +129,9 @@ class _Region:
                 best, best_loads, least = tried, loads, worst
             if least <= HEADROOM / 3:
                 break
-            step = np.clip(over / yielding, -DITHER, DITHER)
-            tried = np.clip(tried + BOLDNESS / (1 + 0.1 * round_) * step, 0.0, most)
+            boldness = np.clip(np.where(over * before < 0, 0.4, 1.3) * boldness, 0.02, 1.0)
+            before = over
+            tried = np.clip(tried + boldness * np.clip(over / yielding, -DITHER, DITHER), 0.0, most)
         return best, best_loads
 
     def _cohorts(self) -> Cohorts:
