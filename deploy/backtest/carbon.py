@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -22,18 +22,25 @@ _KNOWN: Final = (
     "start_utc,forecast_g_per_kwh,actual_g_per_kwh",
     "start,end,g_per_kwh[,issued_at]",
 )
+_ISSUED: Final = frozenset({"issued_at", "from", "forecast"})
 #: Columns of start, forecast and actual.
 _BESIDE: Final = (("from", "forecast", "actual"), ("start_utc", "forecast_g_per_kwh", "actual_g_per_kwh"))
 
 
 def carbon(paths: Sequence[Path]) -> Recording:
-    """The carbon of one file, or of several that hold vintages; BadFile when they cannot be used."""
+    """The carbon of one file, or of several that hold vintages and one with actual values; BadFile on bad ones."""
     found = [(path, *read(path)) for path in paths]
-    path, columns, rows = found[0]
-    if {"issued_at", "from", "forecast"} <= columns:
-        return _vintages([row for _, _, more in found for row in more])
-    if len(found) > 1:
-        raise BadFile(f"{found[1][0]}: several carbon files are for vintages only (issued_at,from,forecast)")
+    issued = [row for _, columns, rows in found if columns >= _ISSUED for row in rows]
+    rest = [one for one in found if not one[1] >= _ISSUED]
+    if len(rest) > 1:
+        raise BadFile(f"{rest[1][0]}: give one file with actual values, all others with vintages ({_KNOWN[1]})")
+    if not issued:
+        return _one(*rest[0])
+    vintages = _vintages(issued)
+    return _settled(vintages, _one(*rest[0])) if rest else vintages
+
+
+def _one(path: Path, columns: frozenset[str], rows: Iterable[Row]) -> Recording:
     for start, forecast, actual in _BESIDE:
         if {start, forecast, actual} <= columns:
             return _with_actual(list(rows), (start, forecast, actual))
@@ -81,6 +88,17 @@ def _vintages(rows: list[Row]) -> Recording:
     last = {slot.start: slot for vintage in vintages for slot in vintage.slots}
     remark = "forecast vintages as recorded; without an actual the last word on each slot is the truth"
     return Recording(rows[0].path.stem, UNIT, tuple(vintages), tuple(last[at] for at in sorted(last)), remark)
+
+
+def _settled(vintages: Recording, actual: Recording) -> Recording:
+    """Recorded vintages, and what came true while they lasted."""
+    start, end = vintages.vintages[0].issued_at, max(v.slots[-1].end for v in vintages.vintages)
+    outturn = tuple(slot for slot in actual.outturn if slot.end > start and slot.start < end)
+    if not outturn:
+        raise BadFile(
+            f"{actual.name}: no actual values in the time of the vintages, {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        )
+    return vintages._replace(outturn=outturn, remark="forecast vintages and actual values as recorded")
 
 
 def _ahead(slots: list[Slot]) -> tuple[Vintage, ...]:

@@ -22,13 +22,15 @@ from streams.contracts.session import Promise
 
 WAYS: Final = ("managed", *OTHERS)
 DRAWS: Final = 2000
+#: Fewer days say nothing about the days that were not recorded.
+FEWEST_DAYS: Final = 5
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A ratio of sums with its parts and a 95 % interval; null where there was nothing to divide by."""
+    """A ratio of sums with its parts and a 95 % interval; null without a divisor, or on too few days."""
 
     value: float | None
     low: float | None
@@ -80,7 +82,7 @@ class Days:
     def _share(self, part: Floats, whole: Floats) -> Share:
         parts, wholes = self._weights @ part, self._weights @ whole
         total = float(whole.sum())
-        if abs(total) < 1e-9 or bool((np.abs(wholes) < 1e-9).any()):
+        if len(self.days) < FEWEST_DAYS or abs(total) < 1e-9 or bool((np.abs(wholes) < 1e-9).any()):
             value = float(part.sum()) / total if abs(total) >= 1e-9 else None
             return Share(value, None, None, float(part.sum()), total)
         low, high = np.quantile(parts / wholes, [0.025, 0.975])

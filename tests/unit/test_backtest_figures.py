@@ -114,6 +114,10 @@ def test_the_interval_comes_of_days_so_more_cars_in_the_same_nights_do_not_narro
     assert few.high - few.low > 0.1
 
 
+def test_a_few_days_give_no_interval() -> None:
+    assert Days([line(day, 1.5) for day in range(1, 5)], seed=1).saving("cost").low is None
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     lines = [line(day, 1 + day / 10) for day in range(1, 9)]
     assert Days(lines, seed=3).saving("cost") == Days(lines, seed=3).saving("cost")

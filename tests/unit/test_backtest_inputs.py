@@ -94,6 +94,16 @@ def test_carbon_vintages_may_come_in_several_files(tmp_path: Path) -> None:
     read = carbon(files)
     assert [v.issued_at for v in read.vintages] == [utc("2023-03-15T16:01"), utc("2023-03-15T20:01")]
     assert [slot.value for slot in read.outturn] == [99, 94]
+    actual = tmp_path / "actual.csv"
+    actual.write_text(
+        "from,to,forecast,actual\n2023-03-15T22:00Z,2023-03-15T22:30Z,90,101\n2023-03-15T22:30Z,2023-03-15T23:00Z,90,97\n"
+        "2023-03-15T23:00Z,2023-03-15T23:30Z,90,95\n"
+    )
+    settled = carbon([*files, actual])
+    assert settled.vintages == read.vintages
+    assert [slot.value for slot in settled.outturn] == [101, 97]
+    with pytest.raises(BadFile, match="one file with actual values"):
+        carbon([*files, actual, actual])
 
 
 NORWAY = "location,user_id,session_id,plugin_time,plugout_time,connection_time,energy_session\n"
