@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.planner import CostSlot, Curve, PlanRequest, Policy, Profile, plan
-from streams.domain.planner.columns import Columns, Row
+from streams.domain.planner.columns import Columns, CurveName, Row
 from streams.domain.planner.fleet import Cars, plan_many
 
 NOW = datetime(2023, 3, 25, 18, tzinfo=UTC)
 NOW_MIN = int(NOW.timestamp()) // 60
 MINUTE = timedelta(minutes=1)
+GB, FR, BE = (CurveName(place, place, 50.0) for place in ("GB", "FR", "BE"))
 SEEDS = st.integers(0, 1 << 32)
 LIVE = Policy(max_blocks=2, min_block=10 * MINUTE, min_pause=10 * MINUTE)
 
@@ -99,7 +102,8 @@ def test_a_fleet_gets_the_plans_of_its_cars(seed: int, kinds: list[str], holes: 
 @pytest.mark.parametrize("penalty", [0.0, 0.005, 0.03])
 @pytest.mark.parametrize("deadline", [14, 60, 120])
 def test_needs_shorter_than_a_block_are_one_block_that_may_go_on(penalty: float, deadline: int) -> None:
-    slots = [CostSlot(NOW + k * 20 * MINUTE, NOW + (k + 1) * 20 * MINUTE, 0.2 - 0.01 * k, 100.0) for k in range(12)]
+    edges = [NOW + (20 * k - 15) * MINUTE for k in range(12)]
+    slots = [CostSlot(a, b, 0.2 - 0.01 * k, 100.0) for k, (a, b) in enumerate(pairwise(edges))]
     curve, policy = Curve.of(slots, 50.0), Policy(penalty, 2, 15 * MINUTE, 10 * MINUTE)
     needs = np.arange(1, 15, dtype=np.int32)
     same = np.full(len(needs), NOW_MIN + deadline, dtype=np.int32)
@@ -133,7 +137,7 @@ def row_of(rng: random.Random, worthwhile: float) -> Row:
         )
         start = end + rng.randint(10, 60) * 60
     return Row(
-        curve="GB",
+        curve=GB,
         power_kw=power,
         ready_s=(NOW_MIN + rng.choice([0, 400, 700, 925])) * 60 + rng.choice([0, 0, 30]),
         worthwhile=worthwhile,
@@ -167,7 +171,8 @@ def saving_of(row: Row, curve: Curve, offset: timedelta) -> float | None:
     surplus = max(0.0, made.energy_kwh - kwh)
     cut = (start, end - (end - start) * (surplus / last), last - surplus)
     new = moved((*made.blocks[:-1], cut), offset, datetime.fromtimestamp(row.ready_s, UTC))
-    (old_cost, old_carbon), (cost, carbon) = curve.bill(left), curve.bill(new)
+    weighed = Curve.of([replace(slot, price=slot.price + slot.adder) for slot in curve.slots], curve.carbon_price)
+    (old_cost, old_carbon), (cost, carbon) = weighed.bill(left), weighed.bill(new)
     return old_cost - cost + curve.carbon_price * (old_carbon - carbon) * 1e-6
 
 
@@ -180,7 +185,7 @@ def test_no_car_that_a_curve_matters_to_is_passed_over(seed: int, kind: str, add
     for n in range(40):
         rows[f"a.{n}"] = row_of(rng, rng.choice([0.0, 0.02, 0.5]))
         columns.put(f"a.{n}", rows[f"a.{n}"])
-    asked = columns.reconsider("GB", curve, NOW_MIN * 60 + 29, LIVE)
+    asked = columns.reconsider(GB, curve, NOW_MIN * 60 + 29, LIVE)
     assert len(asked) == len(set(asked))
     for car, row in rows.items():
         saving = saving_of(row, curve, timedelta(seconds=rng.choice([0, 0, 17, 588])))
@@ -194,14 +199,14 @@ def test_a_plan_that_is_the_best_already_is_left_alone() -> None:
     best = plan(request_of(curve, NOW_MIN + 700, 120, 7.4, LIVE, charging=False))
     blocks = tuple((int(a.timestamp()), int(b.timestamp()), kwh) for a, b, kwh in best.blocks)
     columns = Columns()
-    columns.put("a.1", Row("GB", 7.4, (NOW_MIN + 700) * 60, 0.02, False, True, blocks))
-    columns.put("a.2", Row("FR", 7.4, (NOW_MIN + 700) * 60, 0.02, False, True, ()))
-    assert columns.reconsider("GB", curve, NOW_MIN * 60, LIVE) == []
-    assert columns.reconsider("FR", curve, NOW_MIN * 60, LIVE) == ["a.2"]
-    assert columns.reconsider("BE", curve, NOW_MIN * 60, LIVE) == []
-    assert columns.reconsider("GB", curve, NOW_MIN * 60, Policy(max_blocks=3)) == ["a.1"]
+    columns.put("a.1", Row(GB, 7.4, (NOW_MIN + 700) * 60, 0.02, False, True, blocks))
+    columns.put("a.2", Row(FR, 7.4, (NOW_MIN + 700) * 60, 0.02, False, True, ()))
+    assert columns.reconsider(GB, curve, NOW_MIN * 60, LIVE) == []
+    assert columns.reconsider(FR, curve, NOW_MIN * 60, LIVE) == ["a.2"]
+    assert columns.reconsider(BE, curve, NOW_MIN * 60, LIVE) == []
+    assert columns.reconsider(GB, curve, NOW_MIN * 60, Policy(max_blocks=3)) == ["a.1"]
     dearer = Curve.of([CostSlot(s.start, s.end, -s.price, s.carbon_g) for s in curve.slots], curve.carbon_price)
-    assert columns.reconsider("GB", dearer, NOW_MIN * 60, LIVE) == ["a.1"]
+    assert columns.reconsider(GB, dearer, NOW_MIN * 60, LIVE) == ["a.1"]
 
 
 def test_a_plan_in_time_without_a_price_is_asked_about() -> None:
@@ -210,8 +215,8 @@ def test_a_plan_in_time_without_a_price_is_asked_about() -> None:
     now_s = NOW_MIN * 60
     columns = Columns()
     blocks = ((now_s + 7 * hour, now_s + 8 * hour, 7.4),)
-    columns.put("a.1", Row("GB", 7.4, now_s + 12 * hour, 0.02, False, True, blocks))
-    assert columns.reconsider("GB", curve, now_s, LIVE) == ["a.1"]
+    columns.put("a.1", Row(GB, 7.4, now_s + 12 * hour, 0.02, False, True, blocks))
+    assert columns.reconsider(GB, curve, now_s, LIVE) == ["a.1"]
 
 
 def test_columns_grow_shrink_and_keep_the_last_word() -> None:
@@ -223,11 +228,11 @@ def test_columns_grow_shrink_and_keep_the_last_word() -> None:
             columns.drop(car)
             kept.pop(car, None)
         else:
-            kept[car] = row_of(rng, float(step))._replace(curve=rng.choice(["GB", "FR"]), blocks=())
+            kept[car] = row_of(rng, float(step))._replace(curve=rng.choice([GB, FR]), blocks=())
             columns.put(car, kept[car])
     assert len(columns) == len(kept)
-    assert set(columns.curves) == {"GB", "FR"}
+    assert set(columns.curves) == {GB, FR}
     curve = curve_of(rng, "flat")
-    for key in ("GB", "FR"):
+    for key in (GB, FR):
         asked = columns.reconsider(key, curve, NOW_MIN * 60, LIVE)
         assert sorted(asked) == sorted(car for car, row in kept.items() if row.curve == key)
