@@ -20,14 +20,16 @@ def backtest(
     prices: Annotated[
         Files, typer.Option(help="CSV of prices; several are compared. [default: a small extract]")
     ] = None,
-    carbon: Annotated[Files, typer.Option(help="CSV of carbon intensity; several files are vintages.")] = None,
-    sessions: Annotated[Path | None, typer.Option(help="CSV of charging sessions. [default: an extract]")] = None,
-    zone: Annotated[str | None, typer.Option(help="IANA zone of the homes. [default: that of the sessions]")] = None,
+    carbon: Annotated[
+        Files, typer.Option(help="CSV of carbon intensity; vintages may come in several, beside one of actual values.")
+    ] = None,
+    sessions: Annotated[Path | None, typer.Option(help="CSV of charging sessions. Without: an extract.")] = None,
+    zone: Annotated[str | None, typer.Option(help="IANA zone of the homes. Without: that of the sessions.")] = None,
     currency: Annotated[str, typer.Option(help="Of price files that name none.")] = "EUR",
     days: Annotated[int | None, typer.Option(help="Only the first so many days with prices.", min=1)] = None,
     most: Annotated[int | None, typer.Option(help="At most so many sessions, spread evenly.", min=1)] = None,
     ready_by: Annotated[
-        str | None, typer.Option(help="Local time, for example 07:00. [default: the true departure]")
+        str | None, typer.Option(help="Local time, for example 07:00. Without: the true departure.")
     ] = None,
     power_kw: Annotated[float, typer.Option(help="Of cars whose power is not recorded.", min=1, max=45)] = 7.4,
     carbon_price: Annotated[float, typer.Option(help="Currency per tonne.", min=0, max=5000)] = 50.0,
