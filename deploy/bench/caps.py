@@ -118,7 +118,7 @@ def _night(window: Window, cars: int, seed: int) -> dict[str, float]:
         "cap_gap_pct_of_saving": round(100 * relief.gap_share, 3),
         "cap_worst_slot_over_pct": round(100 * (float(relief.load_kw.max()) / cap_kw - 1), 3),
         "cap_worst_minute_over_pct": round(100 * (float(minute_kw(needs, grid, on).max()) / cap_kw - 1), 3),
-        "cap_unmet_kwh": round(unmet_kwh, 6),
+        "cap_unmet_kwh": round(abs(unmet_kwh), 6),
         "cap_first_come_lost_pct_of_saving": round(
             100 * (turn.cost - relief.bound) / (relief.unmanaged - relief.bound), 3
         ),

@@ -33,8 +33,6 @@ class CarNeed(BaseModel):
 
     region: str = ""
     tariff: str = ""
-    point_kwh: float = 0.0
-    min_soc_pct: float = Preference.model_fields["min_soc_pct"].default
     margin: timedelta = timedelta(minutes=Preference.model_fields["margin_minutes"].default)
     schedule: Schedule | None = None
 
@@ -42,16 +40,12 @@ class CarNeed(BaseModel):
 def observe_registration(need: CarNeed, message: Registration) -> CarNeed:
     """Where the car is; one whose consent is withdrawn is nowhere."""
     given = message.consent == "given"
-    point_kwh = message.usable_kwh / message.efficiency / 100
-    return need.model_copy(
-        update={"region": message.region if given else "", "tariff": message.tariff, "point_kwh": point_kwh}
-    )
+    return need.model_copy(update={"region": message.region if given else "", "tariff": message.tariff})
 
 
 def observe_preference(need: CarNeed, message: Preference) -> CarNeed:
     """What of a preference is not in the schedule."""
-    margin = timedelta(minutes=message.margin_minutes)
-    return need.model_copy(update={"min_soc_pct": message.min_soc_pct, "margin": margin})
+    return need.model_copy(update={"margin": timedelta(minutes=message.margin_minutes)})
 
 
 def observe_schedule(need: CarNeed, message: Schedule) -> CarNeed:
@@ -84,16 +78,9 @@ def _one(car: str, need: CarNeed, schedule: Schedule, now: datetime) -> Cohort |
     until = left[-1][1] if schedule.ready_by is None else schedule.ready_by - need.margin
     at_once = hours
     if schedule.reason is PlanReason.CHEAPEST:
-        running = (left[0][1] - now) / _HOUR if left[0][0] <= now else 0.0
-        minimum = _minimum_hours(need, schedule, power_kw) - (whole_hours - hours)
-        at_once = min(hours, max(running, minimum, 0.0))
+        # A block that runs is kept; one for the minimum runs from the moment it is planned.
+        at_once = (left[0][1] - now) / _HOUR if left[0][0] <= now else 0.0
     return Cohort(0, group_of(car), (until - EPOCH) // _MINUTE, 1, power_kw, hours, at_once)
-
-
-def _minimum_hours(need: CarNeed, schedule: Schedule, power_kw: float) -> float:
-    """How long the car charged or charges at once to reach its minimum, from when the schedule was made."""
-    soc_pct = schedule.inputs.soc_pct
-    return 0.0 if soc_pct is None else max(0.0, need.min_soc_pct - soc_pct) * need.point_kwh / power_kw
 
 
 def _alike(cohorts: list[Cohort]) -> Iterable[Cohort]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,13 +63,20 @@ class Needs:
         return Needs(self.curve, self.group, start, end, hours, np.zeros(len(self)), self.power_kw)
 
 
+def overlaps(grid: Grid, start: Column, end: Column) -> Iterator[Column]:
+    """Slot by slot, the hours of it that lie in each window."""
+    for first, last in pairwise(grid.edges):
+        hours = np.minimum(end, last)
+        hours -= np.maximum(start, first)
+        yield np.maximum(hours, 0.0, out=hours)
+
+
 def room(grid: Grid, start: Column, end: Column) -> Column:
     """Hours of each slot that lie in each window: slots x rows."""
     found = np.empty((len(grid.edges) - 1, len(start)))
-    for slot, (first, last) in enumerate(zip(grid.edges, grid.edges[1:], strict=False)):
-        hours = np.minimum(end, last, out=found[slot])
-        hours -= np.maximum(start, first)
-    return np.maximum(found, 0.0, out=found)
+    for slot, hours in enumerate(overlaps(grid, start, end)):
+        found[slot] = hours
+    return found
 
 
 def classes(needs: Needs) -> list[tuple[slice, int, int]]:

@@ -47,20 +47,15 @@ class Parts:
         alone = edges[0].slot != edges[1].slot
         return cls(len(grid.edges) - 1, (edges[0], _Edge(edges[1].slot, edges[1].beyond * alone)))
 
-    def none(self) -> Column:
-        """kWh beyond the average: parts x slots."""
-        return np.zeros((PARTS, self.slots))
+    def hours_on(self, on: Column, rows: slice) -> tuple[Column, ...]:
+        """Of `rows` that are `on` so many hours in each slot: those in the slots of their edges."""
+        return tuple(on[edge.slot[rows], np.arange(on.shape[1])] for edge in self.edges)
 
-    def add(self, beyond: Column, on: Column, rows: slice) -> None:
-        """Count rows that are `on` so many hours in each slot (slots x rows)."""
-        for edge in self.edges:
-            slot = edge.slot[rows]
-            hours = on[slot, np.arange(len(slot))]
-            for part, kwh in enumerate(edge.beyond[:, rows] * hours):
-                beyond[part] += np.bincount(slot, kwh, self.slots)
-
-    @staticmethod
-    def excess(beyond: Column) -> Column:
+    def excess(self, hours_on: tuple[Column, ...]) -> Column:
         """By how many kWh each slot's average would be higher if all of it were like its fullest part."""
+        beyond = np.zeros((PARTS, self.slots))
+        for edge, hours in zip(self.edges, hours_on, strict=True):
+            for part in range(PARTS):
+                beyond[part] += np.bincount(edge.slot, edge.beyond[part] * hours, self.slots)
         highest: Column = beyond.max(axis=0)
         return highest * PARTS

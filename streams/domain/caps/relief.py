@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from streams.domain.caps.dither import DITHER
-from streams.domain.caps.needs import Column, Grid, Needs, cheapest, classes, room
+from streams.domain.caps.needs import Column, Grid, Needs, cheapest, classes, overlaps, room
 from streams.domain.caps.parts import Parts
 from streams.domain.caps.smooth import Cohorts, adders
 
@@ -51,8 +51,7 @@ class Relief:
 def relieve(needs: Needs, grid: Grid) -> Relief:
     """Adders for `needs` under the cap of `grid`; all zero where the cheapest plans of all cars fit under it anyway."""
     needs = needs.ordered()
-    first = room(grid, needs.start, needs.start + np.minimum(needs.at_once, needs.hours))
-    region = _Region(needs, grid, first)
+    region = _Region(needs, grid)
     uncapped, peaks = region.at(np.zeros(len(grid.cap_kw)), dithered=False)
     found, loads = np.zeros(len(grid.cap_kw)), uncapped
     if (uncapped.sum(axis=0) + peaks > region.cap_kwh + 1e-9).any():
@@ -64,39 +63,43 @@ def relieve(needs: Needs, grid: Grid) -> Relief:
         over_kwh=np.maximum(loads.sum(axis=0) - region.cap_kwh, 0.0),
         cost=region.cost(loads),
         bound=region.bound(found),
-        unmanaged=region.cost(region.loads(room(grid, needs.start, needs.start + needs.hours))),
+        unmanaged=region.cost(region.from_start(needs.hours)),
     )
 
 
 class _Region:
     """The cars of a region on its grid. Loads are kWh, curves x slots, of all cars with what they charge at once."""
 
-    def __init__(self, needs: Needs, grid: Grid, first: Column) -> None:
+    def __init__(self, needs: Needs, grid: Grid) -> None:
         self.grid = grid
         self.cap_kwh = grid.cap_kw * grid.lengths
         self._curves = [np.searchsorted(needs.curve, (c, c + 1)) for c in range(len(grid.costs))]
         self._power_kw = needs.power_kw
-        self._fixed = self.loads(first)
+        self._starts = needs.start
+        self._fixed = self.from_start(np.minimum(needs.at_once, needs.hours))
         self._needs = needs.after_at_once()
         self._windows = room(grid, self._needs.start, self._needs.end)
         self._classes = classes(needs)
         self._parts = Parts.of(grid, self._needs)
 
-    def loads(self, on: Column) -> Column:
-        """kWh of each curve's cars in each slot, of hours on (slots x rows)."""
-        return np.stack([np.einsum("tr,r->t", on[:, a:b], self._power_kw[a:b]) for a, b in self._curves])
+    def from_start(self, hours: Column) -> Column:
+        """Loads when every car charges so many hours from the start of its window on."""
+        start = self._starts
+        energy = (on * self._power_kw for on in overlaps(self.grid, start, start + hours))
+        return np.array([[slot[a:b].sum() for a, b in self._curves] for slot in energy]).T
 
     def at(self, found: Column, *, dithered: bool = True) -> tuple[Column, Column]:
         """Loads when every car takes what is cheapest for it at these adders, and how far slots peak above average."""
         loads = self._fixed.copy()
         costs = self.grid.costs + found
-        peaks = self._parts.none()
+        edges = tuple(np.empty(len(self._power_kw)) for _ in self._parts.edges)
         for rows, curve, group in self._classes:
             seen = costs[curve] + self.grid.dither[group] if dithered else costs[curve]
             on = cheapest(self._windows[:, rows], self._needs.hours[rows], seen)
             loads[curve] += np.einsum("tr,r->t", on, self._power_kw[rows])
-            self._parts.add(peaks, on, rows)
-        return loads, self._parts.excess(peaks)
+            for edge, hours in zip(edges, self._parts.hours_on(on, rows), strict=True):
+                edge[rows] = hours
+        return loads, self._parts.excess(edges)
 
     def cost(self, loads: Column) -> float:
         return float((loads * self.grid.costs).sum())
