@@ -47,13 +47,11 @@ def backtest(
     from dataclasses import replace
     from datetime import timedelta
 
-    from deploy.backtest.job import Job, run
-    from deploy.backtest.report import write
+    from deploy.backtest.job import Job
     from deploy.backtest.stays import Wishes
     from deploy.backtest.visit import Conduct
     from streams.domain.case import PlanRules
 
-    started = perf_counter()
     ready_at = _clock(ready_by) if ready_by else None
     wishes = Wishes(power_kw=power_kw, carbon_price_per_tonne=carbon_price, ready_at=ready_at)
     job = Job(
@@ -69,6 +67,14 @@ def backtest(
         rules=replace(PlanRules(), max_blocks=max_blocks),
         seed=seed,
     )
+    _carry_out(job, out, as_json=as_json)
+
+
+def _carry_out(job: Any, out: Path, *, as_json: bool) -> None:
+    from deploy.backtest.job import run
+    from deploy.backtest.report import write
+
+    started = perf_counter()
     with _progress() as progress:
         summary = run(job, progress)
     summary["wall_seconds"] = round(perf_counter() - started, 1)
