@@ -106,13 +106,26 @@ def _worthwhile(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
     old = case.schedule
     if old is None or curve is None or old.reason is not PlanReason.CHEAPEST or reason is not PlanReason.CHEAPEST:
         return False
-    left = blocks_of(old, case.now)
+    left, kept_kwh = blocks_of(old, case.now), running_kwh(case)
     left_kwh = sum(kwh for _, _, kwh in left)
-    if left_kwh <= 0 or case.now < left[0][0] <= case.now + case.rules.edge_spread:
+    if left_kwh <= kept_kwh or case.now < left[0][0] <= case.now + case.rules.edge_spread:
         return False  # a block that only waits for its offset is as good as running
-    bar = curve.weigh(left) - case.rules.worthwhile
-    request = case.request(curve, left_kwh, running_kwh(case))
+    bar = curve.weigh(_after(left, kept_kwh)) - case.rules.worthwhile
+    request = case.request(curve, left_kwh, kept_kwh)
     free = plan(replace(request, policy=Policy(max_blocks=None, margin=case.margin)))
-    if curve.weigh(free.blocks) >= bar:
+    if curve.weigh(_after(free.blocks, kept_kwh)) >= bar:
         return False
-    return curve.weigh(cheapest(case, curve, left_kwh, running_kwh(case))[0]) < bar
+    best, _ = cheapest(case, curve, left_kwh, kept_kwh)
+    return curve.weigh(_after(best, kept_kwh)) < bar
+
+
+def _after(profile: Profile, kwh: float) -> Profile:
+    """What comes after the first `kwh` of a profile."""
+    left: list[tuple[datetime, datetime, float]] = []
+    for start, end, energy_kwh in profile:
+        share = min(1.0, max(0.0, kwh) / energy_kwh)
+        begin = start + (end - start) * share
+        kwh -= energy_kwh * share
+        if begin < end:
+            left.append((begin, end, energy_kwh * (1 - share)))
+    return tuple(left)

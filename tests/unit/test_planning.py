@@ -351,3 +351,16 @@ def test_the_running_block_is_kept_and_only_what_comes_later_moves() -> None:
     assert again.blocks[0].start <= running
     assert again.blocks[0].end == first.blocks[0].end
     assert again.blocks[1].start > first.blocks[1].start
+
+
+def test_a_running_block_that_crosses_a_price_edge_is_not_announced_anew() -> None:
+    steep = forecast([0.30] * 13 + [0.10] * 6 + [3.00] * 29)  # the offset carries the last minutes past 03:30
+    known, first = publish(planning(state=state(soc_pct=48)), steep)
+    assert first.blocks[-1].end > after(570), "the case"
+    for seconds in range(1, 60, 7):
+        now = first.blocks[0].start + timedelta(minutes=20, seconds=seconds)
+        soc_pct = 48 + 20.3 / 60 * 7.2 * 0.9 / 60 * 100
+        known = observe_state(
+            known, state((now - PLUGGED) / timedelta(minutes=1), soc_pct=soc_pct, charge=Charge.CHARGING)
+        )
+        assert decide(known, Market(steep, None), now) is None

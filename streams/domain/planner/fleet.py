@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streams.domain.planner.curve import MINUTE_US, Curve
 from streams.domain.planner.grid import Shape, tabulate
-from streams.domain.planner.minutes import _per_minute as per_minute
+from streams.domain.planner.minutes import per_minute
 from streams.domain.planner.problem import Policy, start_cost
 
 Ints = NDArray[Any]

@@ -63,7 +63,8 @@ class Table:
     def _at(self, times: Ints, layers: Ints | int, needs: Ints) -> Ints:
         """The keys of many states."""
         _, count, width = self._keys.shape
-        return self._keys.ravel().take((times * count + layers) * width + needs)
+        keys: Ints = self._keys.ravel().take((times * count + layers) * width + needs)
+        return keys
 
     def _walk(self, times: Ints, needs: Ints, layers: Ints, asked: Ints) -> Ints:
         """From block to block, the last one first."""

@@ -23,7 +23,7 @@ def on_minutes(request: PlanRequest, window: Window, goals: list[tuple[int, int]
     need = -(-window.left // MINUTE_US)
     if need > last - first:
         return None
-    rates, usable = _per_minute(request.curve, first, last)
+    rates, usable = per_minute(request.curve, first, last)
     floors = [(by // MINUTE_US - first, -(-on // MINUTE_US)) for by, on in goals]
     table = tabulate(
         rates,
@@ -59,7 +59,7 @@ def _shape(request: PlanRequest, window: Window, need: int) -> Shape:
     )
 
 
-def _per_minute(curve: Curve, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def per_minute(curve: Curve, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The rate of every whole minute in [first, last), and which of them lie in a known slot."""
     rates = np.zeros(last - first, dtype=np.int64)
     usable = np.zeros(last - first, dtype=np.bool_)
