@@ -32,7 +32,7 @@ START = datetime(2023, 3, 1, tzinfo=UTC)
 
 @cache
 def books() -> list[Line]:
-    """Sixty recorded sessions on recorded prices and carbon."""
+    """Thirty recorded sessions on recorded prices and carbon."""
     setting, stays = recorded()
     return drive(setting, stays, lambda: None)
 
@@ -42,7 +42,7 @@ def recorded() -> tuple[Setting, tuple[Stay, ...]]:
     price, grid = prices(DATA / "prices_gb.csv", ZoneInfo("Europe/London"), "EUR"), carbon([DATA / "carbon_gb.csv"])
     found = sessions(DATA / "home_sessions.csv", "Europe/London")
     stays = place(found, Outturn(price, grid), Wishes(), seed=1).stays
-    return Setting(price, grid, Conduct(), PlanRules()), stays[:: len(stays) // 60]
+    return Setting(price, grid, Conduct(), PlanRules()), stays[:: len(stays) // 30]
 
 
 def test_regret_by_cause_adds_up_to_the_whole_in_every_session() -> None:
@@ -78,6 +78,16 @@ def test_few_sessions_stay_in_this_process_and_are_counted() -> None:
     told: list[int] = []
     lines = drive_shared(setting, stays[:3], told.append)
     assert (told, [line.stay.id for line in lines]) == ([1, 2, 3], [one.id for one in stays[:3]])
+
+
+def test_several_processes_give_the_same_lines_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.backtest.shares._WORTH", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    setting, stays = recorded()
+    told: list[int] = []
+    lines = drive_shared(setting, stays[:6], told.append)
+    assert lines == books()[:6]
+    assert told[-1] == 6
 
 
 def line(day: int, managed: float, unmanaged: float = 2.0, oracle: float = 1.0, **changes: Any) -> Line:
