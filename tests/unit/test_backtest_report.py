@@ -16,7 +16,7 @@ from deploy.backtest.report.charts import charts
 from deploy.backtest.report.findings import caveats, lead
 from deploy.backtest.report.page import html
 from deploy.backtest.report.svg import ticks
-from deploy.backtest.report.words import percent
+from deploy.backtest.report.words import NARROW, percent
 from deploy.backtest.stays import Wishes
 from deploy.cli import app
 from deploy.demo.recorded import DATA
@@ -93,9 +93,9 @@ def test_pictures_lie_beside_the_page(tmp_path: Path) -> None:
 
 def test_the_headline_names_money_share_interval_and_denominator() -> None:
     saving = summary()["more"]["saving"]["cost"]["managed"]
-    said = lead(summary())
+    said = lead(summary()).replace(NARROW, " ")
     assert f"{saving['part']:.2f} EUR of" in said
-    assert percent(saving["value"]) in said
+    assert percent(saving["value"]).replace(NARROW, " ") in said
     assert "95 % interval over days" in said
 
 
@@ -103,7 +103,7 @@ def test_a_loss_is_called_a_loss() -> None:
     worse = json.loads(json.dumps(summary()))
     worse["more"]["saving"]["cost"]["managed"] |= {"part": -12.0, "value": -0.1}
     assert "lost 12.00 EUR" in lead(worse)
-    assert "−10.0 %" in lead(worse)
+    assert f"−10.0{NARROW}%" in lead(worse)
     charts(worse)
 
 

@@ -35,7 +35,7 @@ def ways(summary: dict[str, Any]) -> Board:
         board.rect(min(zero, zero + cost * scale), y, abs(cost) * scale, 24, style)
         own = " strong" if way == "managed" else ""
         board.text(left - 10, y + 17, WAY_NAMES[way], own.strip(), "end")
-        saved = "" if way == "unmanaged" else f"  −{percent(savings[way]['value'])}".replace("−−", "+")
+        saved = "" if way == "unmanaged" else f" · −{percent(savings[way]['value'])}".replace("−−", "+")
         board.text(max(zero, zero + cost * scale) + 8, y + 17, f"{cost:.2f}{saved}", own.strip())
     return board
 

@@ -50,6 +50,15 @@ def lead(summary: dict[str, Any]) -> str:
     )
 
 
+def extent(summary: dict[str, Any]) -> str:
+    """How much was driven, where and when."""
+    return (
+        f"{number(summary['sessions'])} sessions of {number(summary['vehicles'])} cars on {summary['days']} days from "
+        f"{summary['first_day']} to {summary['last_day']}, {number(summary['energy_kwh']['managed'])} kWh, prices "
+        f"{summary['tariff']}, {summary['zone']}."
+    )
+
+
 def tiles(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Label, figure, and what stands behind it."""
     more, kept = summary["more"], summary["ready_by"]
@@ -77,7 +86,7 @@ def tiles(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
         ),
         (
             "Start changes told",
-            number(summary["announced_start_changes_per_session"], 2),
+            number(summary["announced_start_changes_per_session"], 3),
             f"per session with one announced; {number(more['commands_per_session'], 2)} commands each",
         ),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.backtest.report.charts import charts
-from deploy.backtest.report.findings import TELLS, caveats, lead, tiles
+from deploy.backtest.report.findings import TELLS, caveats, extent, lead, tiles
 from deploy.backtest.report.svg import Board
 from deploy.backtest.report.tables import promises, tables, tariffs
 
@@ -49,6 +49,7 @@ def html(summary: dict[str, Any], boards: list[Board]) -> str:
         style=Markup(style),  # noqa: S704 - our own file
         digest=digest,
         lead=lead(summary),
+        extent=extent(summary),
         tiles=tiles(summary),
         plots=[
             (board.name, *TELLS[board.name], Markup(board.inline()), words[board.name])  # noqa: S704 - texts are escaped

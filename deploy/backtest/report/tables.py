@@ -113,7 +113,7 @@ def tariffs(summary: dict[str, Any]) -> Table:
                 "–" if carbon is None else percent(carbon["value"]),
                 percent(one["capture"]["value"]),
                 number(one["ready_by"]["missed"]),
-                number(one["announced_start_changes_per_session"], 2),
+                number(one["announced_start_changes_per_session"], 3),
             ]
         )
     head = ["Tariff", "sessions", "saved", "of unmanaged", "carbon saved", "captured", "missed", "start changes"]
