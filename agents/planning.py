@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import inf
+from typing import Any
 
 from agents.engine.stage import Record, Stage, Work
 from agents.observe import observer
@@ -10,6 +13,7 @@ from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.vehicle import VehicleState
+from streams.domain.caps import dithered, group_of
 from streams.domain.case import PlanRules
 from streams.domain.forecasts import forecast_key, merge
 from streams.domain.market import Market
@@ -49,6 +53,8 @@ class Planner:
 
     def __init__(self, rules: PlanRules) -> None:
         self._rules = rules
+        #: Adders level out what slots cost: there is next to nothing left to save, but only moving keeps the cap.
+        self._afresh = replace(rules, worthwhile=-inf)
 
     def restore(self, work: Work) -> None:
         """The plans in force as columns, from the table."""
@@ -72,10 +78,11 @@ class Planner:
         if curve == known:
             return
         work.put(CURVES, key, curve)
+        rules = self._afresh if vintage.kind is ForecastKind.ADDER else self._rules
         for car in sorted(self._concerned(work, vintage)):
             planning = work.get(PLANS, car)
             if planning is not None:
-                self._plan(work, planning, planning)
+                self._plan(work, planning, planning, rules)
 
     def _concerned(self, work: Work, vintage: Forecast) -> Iterator[str]:
         """The cars that may get another plan by the vintage: judged all at once, so perhaps some that do not."""
@@ -83,14 +90,15 @@ class Planner:
         columns, now = _columns(work), work.now
         for name in columns.curves:
             if vintage.key == (name.tariff if is_price else name.region):
-                market = _market(work, name.tariff, name.region)
+                market = None if _capped(work, name.region) else _market(work, name.tariff, name.region)
                 curve = market.curve(name.carbon_price, now, now) if market else None
                 yield from columns.reconsider(name, curve, int(now.timestamp()), self._rules.policy())
 
-    def _plan(self, work: Work, before: PlanningState, planning: PlanningState) -> None:
+    def _plan(self, work: Work, before: PlanningState, planning: PlanningState, rules: PlanRules | None = None) -> None:
         enrolled = planning.registration
         if enrolled is not None:
-            schedule = decide(planning, _market(work, enrolled.tariff, enrolled.region), work.now, self._rules)
+            market = _market(work, enrolled.tariff, enrolled.region, enrolled.car)
+            schedule = decide(planning, market, work.now, rules or self._rules)
             if schedule is not None:
                 planning = observe_schedule(planning, schedule)
                 work.send(SCHEDULE, planning.car, schedule)
@@ -111,18 +119,27 @@ def _columns(work: Work) -> Columns:
     return columns
 
 
-def _market(work: Work, tariff: str, region: str) -> Market | None:
-    """The market of a tariff and region, made once for all its cars: anew when any of its curves is another."""
+def _capped(work: Work, region: str) -> bool:
+    """Are adders in force that keep a cap? Then each car sees its own group's costs, and is judged alone."""
+    adders: Forecast | None = work.get(CURVES, f"adder:{region}")
+    return adders is not None and any(slot.value for slot in adders.slots if slot.end > work.now)
+
+
+def _market(work: Work, tariff: str, region: str, car: str = "") -> Market | None:
+    """The market that a car sees, made once for all that see the same: anew when any of its curves is another."""
     price = work.get(CURVES, f"price:{tariff}")
     if price is None:
         return None
     carbon = work.get(CURVES, f"carbon:{region}")
     adders = work.get(CURVES, f"adder:{region}")
-    markets: dict[tuple[str, str], Market] = work.memory.scratch.setdefault("markets", {})
-    market = markets.get((tariff, region))
-    if market is None or (market.price, market.carbon, market.adders) != (price, carbon, adders):
-        market = markets[tariff, region] = Market(price, carbon, adders)
-    return market
+    group = group_of(car) if _capped(work, region) else None
+    made_of = (price, carbon, adders)
+    markets: dict[Any, tuple[Any, Market]] = work.memory.scratch.setdefault("markets", {})
+    known = markets.get((tariff, region, group))
+    if known is None or known[0] != made_of:
+        seen = adders if group is None or adders is None else dithered(adders, group)
+        known = markets[tariff, region, group] = (made_of, Market(price, carbon, seen))
+    return known[1]
 
 
 def _forget(work: Work, record: Record) -> None:

@@ -57,7 +57,7 @@ class RegionAdder(Contract):
     slots: tuple[AdderSlot, ...] = Field(min_length=1, max_length=400)
     cars: int = Field(ge=0, description="that still have to charge")
     gap_pct: float = Field(ge=0, description="the cap costs at most this share of the saving more than it must")
-    over_kwh: float = Field(ge=0, description="expected above the cap: no car misses its target for it; of few cars, whole ones")
+    over_kwh: float = Field(ge=0, description="expected above the cap, so that no car misses its target")
 
 
 class CurveName(NamedTuple):

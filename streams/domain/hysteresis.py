@@ -14,6 +14,7 @@ from streams.domain.planner import Curve, Policy, Profile, plan
 #: After the last block, a car short by more than this is topped up.
 TOP_UP_POINTS: Final = 1.0
 
+_MINUTE: Final = timedelta(minutes=1)
 _PRICED: Final = {PlanReason.CHEAPEST, PlanReason.UNREACHABLE}
 #: Which schedules may stay in force when the new one would have this reason.
 _MAY_STAY: Final = {
@@ -116,7 +117,13 @@ def _worthwhile(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
     if curve.weigh(_after(free.blocks, kept_kwh)) >= bar:
         return False
     best, _ = cheapest(case, curve, left_kwh, kept_kwh)
-    return curve.weigh(_after(best, kept_kwh)) < bar
+    return curve.weigh(_after(best, kept_kwh)) < bar and not _same(best, left)
+
+
+def _same(profile: Profile, other: Profile) -> bool:
+    """Would a driver see no difference?"""
+    edges, others = ([at for block in blocks for at in block[:2]] for blocks in (profile, other))
+    return len(edges) == len(others) and all(abs(a - b) <= _MINUTE for a, b in zip(edges, others, strict=True))
 
 
 def _after(profile: Profile, kwh: float) -> Profile:

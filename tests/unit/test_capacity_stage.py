@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents import capacity, demand, forecasts
+from agents import capacity, demand, forecasts, planning
 from agents.engine.stage import Record, Send, Work
 from streams.contracts.capacity import CapSlot, RegionAdder, RegionCap, RegionDemand
 from streams.contracts.forecast import Forecast, ForecastKind
@@ -18,12 +18,13 @@ from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
 from streams.domain.capacity import adders_for, as_forecast, differs
 from streams.domain.caps import dithered, group_of
+from streams.domain.case import PlanRules
 from streams.domain.demand import CarNeed, observe_preference, observe_registration, observe_schedule
 from streams.domain.demand import demand as demand_of
 from streams.domain.market import Market
 from streams.domain.planner.curve import EPOCH
 from streams.domain.planning import PlanningState, decide
-from streams.topics import ADDER, CAP, CAPPED, DEMAND, PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, TICK
+from streams.topics import ADDER, CAP, CAPPED, DEMAND, PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, TICK, VEHICLE
 from tests.desk import Desk
 from tests.night import PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 
@@ -47,8 +48,8 @@ class Partition(Desk):
 class Pipes:
     """demand, capacity and forecasts in two partitions, with everything they write carried to where it belongs."""
 
-    def __init__(self) -> None:
-        stages = (forecasts.STAGE, demand.STAGE, capacity.STAGE)
+    def __init__(self, more: tuple[Any, ...] = ()) -> None:
+        stages = (forecasts.STAGE, *more, demand.STAGE, capacity.STAGE)
         self.desks = [[Partition(stage, n) for stage in stages] for n in (0, 1)]
         self.log: list[tuple[int, Send]] = []
 
@@ -250,6 +251,27 @@ def test_the_plans_of_a_fleet_that_follows_the_adders_keep_the_cap(seed: int) ->
     assert kw(capped).max() <= 1.04 * cap_kw
     assert all(schedule.reachable for schedule in capped)
     assert sum(schedule.energy_kwh for schedule in capped) == pytest.approx(sum(s.energy_kwh for s in free), rel=1e-6)
+
+
+def test_with_planning_in_the_loop_the_published_schedules_keep_the_cap() -> None:
+    pipes = Pipes((planning.stage(PlanRules()),))
+    draw = random.Random(3)
+    for partition in (0, 1):
+        pipes.give(PLUGGED, partition, (REPLAN, "price:two-rates", PRICE))
+    for n in range(200):
+        facts = state(car=car(n), soc_pct=draw.uniform(30, 70), session=session(f"s{n}"))
+        messages = [(REGISTRATION, car(n), registration(car=car(n))), (PREFERENCE, car(n), preference(car=car(n)))]
+        pipes.give(PLUGGED, n % 2, *messages, (VEHICLE, car(n), facts))
+    cap_kw = 0.5 * float(kw(in_force(pipes)).max())
+    pipes.give(PLUGGED, 1, (CAP, "GB", cap(cap_kw)))
+    for minutes in (1, 2, 7, 13, 19):
+        pipes.beat(after(minutes))
+    assert kw(in_force(pipes)).max() <= 1.1 * cap_kw
+    assert len(list(pipes.sent(ADDER))) == 1, "the loop has settled"
+
+
+def in_force(pipes: Pipes) -> list[Schedule]:
+    return list({send.key: send.message for _, send in pipes.log if send.topic is SCHEDULE}.values())
 
 
 def need_of(n: int, tariff: str, schedule: Schedule) -> CarNeed:

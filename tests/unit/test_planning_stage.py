@@ -145,5 +145,5 @@ def test_adders_of_a_region_move_its_cars() -> None:
         )}
     )  # fmt: skip
     (moved,) = desk.give(after(10), (REPLAN, forecast_key(adders), adders))
-    assert moved.message.blocks[0].start == after(510)
+    assert after(510) <= moved.message.blocks[0].start < moved.message.blocks[-1].end <= after(630), "its group chose"
     assert moved.message.cost == pytest.approx(moved.message.energy_kwh * 0.11), "an adder is never paid"
