@@ -19,19 +19,17 @@ def cheapest(curve: Curve, start: int, end: int, need: int, *, joined: bool) -> 
 
     Equal cost: the earlier. `joined`: the car charges right before `start`, so time there adds no block.
     """
-    taken: dict[int, Span] = {}
-    for a, b, i in curve.order:
-        if b <= start or a >= end:
+    taken: list[Span] = []
+    for first, last, _ in curve.order:
+        if last <= start or first >= end:
             continue
-        begin, finish = max(a, start), min(b, end)
-        if finish - begin < need:
-            taken[i] = (begin, finish)
-            need -= finish - begin
-        else:
-            taken[i] = _part(taken, i, (begin, finish), need, joined=joined and begin == start)
-            need = 0
-            break
-    return merged(sorted(taken.values())), need
+        a = first if first > start else start  # noqa: FURB136 (a call of max would double what the loop costs)
+        b = last if last < end else end  # noqa: FURB136
+        if b - a >= need:
+            return _with_part(taken, (a, b), need, joined=joined and a == start), 0
+        taken.append((a, b))
+        need -= b - a
+    return merged(sorted(taken)), need
 
 
 def cheapest_with_goals(
@@ -69,13 +67,17 @@ def merged(spans: list[Span]) -> list[Span]:
     return blocks
 
 
-def _part(taken: dict[int, Span], i: int, span: Span, need: int, *, joined: bool) -> Span:
-    """Part of a slot, on the side where it prolongs what is taken; the early side if it makes no difference."""
-    start, end = span
-    before, after = taken.get(i - 1), taken.get(i + 1)
-    left = joined or (before is not None and before[1] == start)
-    right = after is not None and after[0] == end
-    return (end - need, end) if right and not left else (start, start + need)
+def _with_part(taken: list[Span], slot: Span, need: int, *, joined: bool) -> list[Span]:
+    """The spans and part of a slot, on the side where it prolongs what is taken; early if it makes no difference."""
+    start, end = slot
+    if need < end - start and not joined:
+        left = right = False
+        for a, b in taken:
+            left, right = left or b == start, right or a == end
+        start = end - need if right and not left else start
+    taken.append((start, start + need))
+    taken.sort()
+    return merged(taken)
 
 
 def _cut(curve: Curve, start: int, end: int, at: list[int]) -> list[tuple[int, int, int]]:

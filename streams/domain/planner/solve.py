@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from streams.domain.planner.cheapest import Span, cheapest, cheapest_with_goals, merged
-from streams.domain.planner.curve import HOUR_US, MICROSECOND, MINUTE_US, Curve, Profile, instant, us
+from streams.domain.planner.curve import EPOCH, HOUR_US, MICROSECOND, MINUTE_US, Curve, Profile, instant, us
 from streams.domain.planner.many import any_blocks
 from streams.domain.planner.minutes import on_minutes
 from streams.domain.planner.pair import Room, one_or_two
@@ -24,7 +24,7 @@ def plan(request: PlanRequest) -> Plan:
     power, policy = request.power_kw, request.policy
     if power <= 0:
         raise ValueError("power_kw must be positive")
-    now, ready = us(request.now), us(request.ready_by)
+    now, ready = (request.now - EPOCH) // MICROSECOND, (request.ready_by - EPOCH) // MICROSECOND
     need = pace.time_us(request.need_kwh) if pace else round(request.need_kwh / power * HOUR_US)
     room = ready - now
     if need <= 0:
@@ -32,12 +32,28 @@ def plan(request: PlanRequest) -> Plan:
     if need > room:
         return _finish(request, Window(now, now, ready, need, pace), [(now, ready)] if room > 0 else [], need)
     margin = policy.margin // MICROSECOND if policy.margin else 0
+    deadline = ready - margin if need <= room - margin else ready
+    if request.min_need_kwh <= 0 and not request.goals and pace is None and _free(policy):
+        chosen = _by_price_alone(request, now, deadline, need)
+        if chosen is not None:
+            return chosen
     soon = 0
     if request.min_need_kwh > 0:
         least_kwh = min(request.min_need_kwh, request.need_kwh)
         soon = min(need, pace.time_us(least_kwh) if pace else round(least_kwh / power * HOUR_US))
-    window = Window(now, now + soon, ready - margin if need <= room - margin else ready, need - soon, pace)
+    window = Window(now, now + soon, deadline, need - soon, pace)
     return _finish(request, window, _best(request, window) if window.left else window.head, need)
+
+
+def _by_price_alone(request: PlanRequest, now: int, deadline: int, need: int) -> Plan | None:
+    """The plan when nothing but prices decides and all of them are known: the common case, without detours."""
+    curve = request.curve
+    spans, missing = cheapest(curve, now, deadline, need, joined=request.charging_now)
+    if missing or not curve.covers(now, deadline):
+        return None
+    blocks, energy_kwh, cost, carbon_g = curve.fill(spans, request.power_kw)
+    objective = cost + curve.carbon_price * carbon_g * 1e-6
+    return Plan(blocks, energy_kwh, cost, carbon_g, objective, True, 0.0, blocks[-1][1], curve.known_until, False)
 
 
 def _pace(request: PlanRequest) -> Pace | None:
@@ -79,7 +95,7 @@ def _on_time(request: PlanRequest, window: Window, kwh: float) -> int:
 
 def _free(policy: Policy) -> bool:
     """Does the policy leave everything to the prices?"""
-    return policy.max_blocks is None and policy.start_penalty <= 0 and not policy.min_block and not policy.min_pause
+    return policy.max_blocks is None and not (policy.start_penalty > 0 or policy.min_block or policy.min_pause)
 
 
 def _single(spans: list[Span], request: PlanRequest, *, joined: bool) -> bool:
