@@ -81,15 +81,15 @@ def hours(summary: dict[str, Any]) -> Board:
     left, step = 46.0, (WIDTH - 46.0) / 24
     prices = [(hour, price * 100) for hour, price, _, _ in rows if price is not None]
     marks = ticks(min(price for _, price in prices), max(price for _, price in prices), 4)
-    _scale(board, marks, (10.0, 110.0), left)
-    edge = 100.0 / (marks[-1] - marks[0])
-    line = [(left + step * (hour + side), 110 - (price - marks[0]) * edge) for hour, price in prices for side in (0, 1)]
+    _scale(board, marks, (22.0, 112.0), left)
+    edge = 90.0 / (marks[-1] - marks[0])
+    line = [(left + step * (hour + side), 112 - (price - marks[0]) * edge) for hour, price in prices for side in (0, 1)]
     board.path(line, "line")
-    board.text(left + 6, 14, f"Price, {per_kwh(summary['currency'])}", "small strong")
-    board.text(left + 6, 146, "Energy, kWh", "small strong")
+    board.text(left, 11, f"Price, {per_kwh(summary['currency'])}", "small strong")
+    board.text(left, 143, "Energy, kWh", "small strong")
     most = ticks(0, max(max(managed, at_once) for _, _, managed, at_once in rows), 4)
-    _scale(board, most, (140.0, 300.0), left)
-    unit = 160.0 / most[-1]
+    _scale(board, most, (154.0, 300.0), left)
+    unit = 146.0 / most[-1]
     for hour, _, managed, at_once in rows:
         x = left + step * hour
         board.rect(x + step * 0.12, 300 - at_once * unit, step * 0.36, at_once * unit, "other", 1)

@@ -18,7 +18,10 @@ TELLS: Final = {
     ),
     "saving-by-day": (
         "Day after day",
-        "Pale: what foresight would have saved against charging at once. Green: what managed charging did save.",
+        (
+            "Pale: what foresight would have saved against charging at once. Green: what managed charging did save. "
+            "More than 60 days are shown week by week."
+        ),
     ),
     "energy-by-hour": (
         "When the cars charged",
