@@ -17,7 +17,8 @@ from streams.domain.planner.taper import Pace
 def on_minutes(request: PlanRequest, window: Window, goals: list[tuple[int, int]]) -> list[Span] | None:
     """The best plan whose edges are whole minutes, exact on that grid; None when the known time has no room for one.
 
-    `goals`: (instant, microseconds on by then, after the minimum). A part of a minute too much is left off at the end.
+    `goals`: (instant, microseconds on by then, after the minimum). A part of a minute too much is left off at the end,
+    or of the longest block if that would make the last too short.
     """
     first, last = -(-window.soon // MINUTE_US), window.deadline // MINUTE_US
     need = -(-window.left // MINUTE_US)
@@ -41,8 +42,15 @@ def on_minutes(request: PlanRequest, window: Window, goals: list[tuple[int, int]
     if joined and found[0][0] == 0:
         spans[0] = (window.soon, spans[0][1])
     surplus = sum(b - a for a, b in spans) - window.left
-    spans[-1] = (spans[-1][0], spans[-1][1] - surplus)
+    least = request.policy.min_block // MICROSECOND
+    last = len(spans) - 1
+    place = last if _length(spans[last]) - surplus >= least else max(range(last + 1), key=lambda i: _length(spans[i]))
+    spans[place] = (spans[place][0], spans[place][1] - surplus)
     return merged(window.head + [span for span in spans if span[0] < span[1]])
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
 
 
 def _shape(request: PlanRequest, window: Window, need: int) -> Shape:
