@@ -25,12 +25,12 @@ KINDS = ("random", "flat", "two rates", "negative")
 
 def curve(rng: random.Random, kind: str, tariff: str, minutes: float, count: int = 36) -> Forecast:
     values = {
-        "random": lambda i: rng.randint(5, 45) / 100,
-        "flat": lambda i: 0.25,
-        "two rates": lambda i: 0.10 if 13 <= i < 21 else 0.30,
-        "negative": lambda i: rng.randint(-20, 30) / 100,
+        "random": [rng.randint(5, 45) / 100 for _ in range(count)],
+        "flat": [0.25] * count,
+        "two rates": [0.10 if 13 <= i < 21 else 0.30 for i in range(count)],
+        "negative": [rng.randint(-20, 30) / 100 for _ in range(count)],
     }[kind]
-    made = forecast([values(i) for i in range(count)])
+    made = forecast(values)
     return made.model_copy(update={"key": tariff, "issued_at": after(minutes)})
 
 
