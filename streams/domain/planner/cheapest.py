@@ -20,7 +20,7 @@ def cheapest(curve: Curve, start: int, end: int, need: int, *, joined: bool) -> 
     Equal cost: the earlier. `joined`: the car charges right before `start`, so time there adds no block.
     """
     taken: list[Span] = []
-    for first, last, _ in curve.order:
+    for first, last in curve.order:
         if last <= start or first >= end:
             continue
         a = first if first > start else start  # noqa: FURB136 (a call of max would double what the loop costs)

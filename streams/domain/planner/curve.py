@@ -78,8 +78,8 @@ class Curve:
             round((slot.price + slot.adder) * 1e6 + carbon_price_per_tonne * slot.carbon_g) for slot in self.slots
         ]
         by_cost = sorted(range(len(self.slots)), key=self.rates.__getitem__)
-        #: (start, end, index) from the cheapest slot to the dearest; equal: the earlier first.
-        self.order = [(self.starts[i], self.ends[i], i) for i in by_cost]
+        #: (start, end) from the cheapest slot to the dearest; equal: the earlier first.
+        self.order = [(self.starts[i], self.ends[i]) for i in by_cost]
         published = [slot.end for slot in self.slots if not slot.estimated]
         self.known_until = published[-1] if published else None
         touching = all(a == b for a, b in zip(self.ends, self.starts[1:], strict=False))
@@ -102,12 +102,12 @@ class Curve:
 
     def fill(self, spans: Iterable[tuple[int, int]], power_kw: float) -> tuple[Profile, float, float, float]:
         """Blocks, energy in kWh, cost and carbon in g of spans of known time at a constant power."""
-        edges, per_us = self._edges, power_kw / HOUR_US
+        at_edge, between, per_us = self._edges.get, self._edge, power_kw / HOUR_US
         energy_kwh = price = carbon_g = 0.0
         blocks = []
         for start, end in spans:
-            begin, p0, c0 = edges.get(start) or self._edge(start)
-            finish, p1, c1 = edges.get(end) or self._edge(end)
+            begin, p0, c0 = at_edge(start) or between(start)
+            finish, p1, c1 = at_edge(end) or between(end)
             price += p1 - p0
             carbon_g += c1 - c0
             kwh = (end - start) * per_us

@@ -20,8 +20,8 @@ from streams.domain.planner.taper import Pace
 
 def plan(request: PlanRequest) -> Plan:
     """The cheapest plan that meets the target; when none can, everything from now. ValueError: no power."""
-    pace = _pace(request) if request.taper else None
     power, policy = request.power_kw, request.policy
+    pace = _pace(request) if request.taper else None
     if power <= 0:
         raise ValueError("power_kw must be positive")
     now, ready = (request.now - EPOCH) // MICROSECOND, (request.ready_by - EPOCH) // MICROSECOND
