@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 
 from streams.contracts.schedule import PlanReason, Schedule
@@ -68,7 +69,7 @@ def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> t
     """
     request = case.request(curve, need_kwh, at_once_kwh)
     best = plan(request)
-    blocks = _without(best.blocks, request.need_kwh - need_kwh)
+    blocks = _exactly(best.blocks, need_kwh, case)
     widest = int(case.rules.edge_spread.total_seconds())
     offset = timedelta(seconds=spread_seconds(case.registration.car, case.session.id, spread=widest))
     if blocks[-1][1] + offset > case.ready_by - case.margin:
@@ -78,13 +79,22 @@ def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> t
     return tuple(moved), best.provisional
 
 
-def _without(profile: Profile, surplus_kwh: float) -> Profile:
-    """The profile, less the part of a minute at its end that the car does not need, to the second."""
-    start, end, kwh = profile[-1]
-    if not 0 < surplus_kwh < kwh:
-        return profile
-    cut = timedelta(seconds=int((end - start).total_seconds() * surplus_kwh / kwh))
-    return (*profile[:-1], (start, end - cut, kwh - surplus_kwh))
+def _exactly(profile: Profile, need_kwh: float, case: Case) -> Profile:
+    """The profile of whole minutes, from now on, its end moved to the second at which the need is met."""
+    blocks = [
+        (max(start, case.now), end, kwh * ((end - max(start, case.now)) / (end - start)))
+        for start, end, kwh in profile
+        if end > case.now
+    ]
+    if not blocks:  # less than a minute is left, so there is nothing to choose
+        return ((case.now, case.now + case.duration(need_kwh), need_kwh),)
+    missing_kwh = need_kwh - sum(kwh for _, _, kwh in blocks)
+    start, end, kwh = blocks[-1]
+    seconds = ceil(missing_kwh * (end - start).total_seconds() / kwh - 1e-6)
+    until = max(start, min(end + timedelta(seconds=seconds), max(end, case.ready_by)))
+    if start < until:
+        blocks[-1] = (start, until, kwh + missing_kwh)
+    return tuple(blocks)
 
 
 def _off_course(case: Case, old: Schedule, soc_pct: float) -> bool:

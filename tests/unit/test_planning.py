@@ -364,3 +364,20 @@ def test_a_running_block_that_crosses_a_price_edge_is_not_announced_anew() -> No
             known, state((now - PLUGGED) / timedelta(minutes=1), soc_pct=soc_pct, charge=Charge.CHARGING)
         )
         assert decide(known, Market(steep, None), now) is None
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 29, 30, 59])
+@pytest.mark.parametrize("before", [1, 20, 59, 61, 90, 130])
+def test_what_is_planned_in_the_last_minute_is_what_is_missing(seconds: int, before: int) -> None:
+    """Ready-by and now may fall on any second; a plan never lies in the past, and none is empty."""
+    ready = after(780) + timedelta(seconds=seconds)
+    wish = preference(ready_by=f"07:00:{seconds:02}", margin_minutes=0)
+    now = ready - timedelta(seconds=before)
+    short = 0.9 * before / 3600 * 7.2 * 0.9 / 60 * 100
+    at = (now - PLUGGED) / timedelta(minutes=1)
+    made = decide(planning(preference=wish, state=state(at, soc_pct=80 - short)), MARKET, now)
+    assert made is not None
+    assert made.reason is PlanReason.CHEAPEST
+    assert made.blocks[0].start >= now
+    assert made.energy_kwh == pytest.approx(short / 100 * 60 / 0.9)
+    assert made.blocks[-1].end <= ready + timedelta(seconds=1)
