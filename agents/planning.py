@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from agents.engine.stage import Record, Stage, Work
+from agents.engine.stage import Record, Stage, StoreDamaged, Work
 from agents.observe import observer
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.preference import Preference
@@ -82,7 +82,7 @@ class Planner:
         for car in sorted(self._concerned(work, vintage)):
             planning = work.get(PLANS, car)
             if planning is not None:
-                self._plan(work, planning, planning, rules)
+                self._plan_or_put_off(work, planning, rules)
 
     def _concerned(self, work: Work, vintage: Forecast) -> Iterator[str]:
         """The cars that may get another plan by the vintage: judged all at once, so perhaps some that do not."""
@@ -93,6 +93,15 @@ class Planner:
                 market = None if _capped(work, name.region) else _market(work, name.tariff, name.region)
                 curve = market.curve(name.carbon_price, now, now) if market else None
                 yield from columns.reconsider(name, curve, int(now.timestamp()), self._rules.policy())
+
+    def _plan_or_put_off(self, work: Work, planning: PlanningState, rules: PlanRules) -> None:
+        """A car whose rule fails keeps its plan; it must not cost the others their prices."""
+        try:
+            self._plan(work, planning, planning, rules)
+        except StoreDamaged:
+            raise
+        except Exception as error:
+            work.put_off.append(error)
 
     def _plan(self, work: Work, before: PlanningState, planning: PlanningState, rules: PlanRules | None = None) -> None:
         enrolled = planning.registration

@@ -101,10 +101,12 @@ def _fleet(cars: int, curves: int, rng: np.random.Generator) -> Cars:
     first = datetime(2023, 3, 25, 5, 30, tzinfo=ZoneInfo("Europe/London"))
     powers = rng.choice([3.7, 7.4, 11.0], cars, p=[0.1, 0.7, 0.2])
     energies = np.clip(np.exp(rng.normal(np.log(10), 0.6, cars)), 2, 45)
+    deadlines = us(first) // MINUTE_US - _MARGIN_MIN + 15 * rng.integers(0, 15, cars)
+    needs = np.minimum(np.ceil(energies / powers * 60), deadlines - us(_NOW) // MINUTE_US)  # all can be served
     return Cars(
         curve=rng.integers(0, curves, cars).astype(np.int32),
-        deadline=(us(first) // MINUTE_US - _MARGIN_MIN + 15 * rng.integers(0, 15, cars)).astype(np.int32),
-        need=np.ceil(energies / powers * 60).astype(np.int32),
+        deadline=deadlines.astype(np.int32),
+        need=needs.astype(np.int32),
         charging=np.zeros(cars, dtype=np.bool_),
         power_kw=powers,
     )

@@ -16,6 +16,8 @@ from streams.domain.planner.taper import Pace, taper_points
 
 #: A car that runs off its plan by more than this is planned anew.
 TOLERANCE_POINTS = 2.0
+#: What is missing below this is rounding: seconds of charging.
+NOTHING_POINTS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def reason_for(case: Case, curve: Curve | None) -> PlanReason:
     if case.soc_pct is None:
         return PlanReason.BOOST if boost else PlanReason.UNKNOWN_SOC
     missing = case.target_pct - case.soc_pct
-    if missing <= 0 or (case.state.charge is Charge.COMPLETE and missing <= TOLERANCE_POINTS):
+    if missing <= NOTHING_POINTS or (case.state.charge is Charge.COMPLETE and missing <= TOLERANCE_POINTS):
         return PlanReason.AT_TARGET
     if boost:
         return PlanReason.BOOST

@@ -14,6 +14,8 @@ from streams.domain.planner import Curve, Policy, Profile, plan
 
 #: After the last block, a car short by more than this is topped up.
 TOP_UP_POINTS: Final = 1.0
+#: Cars report whole percents: less than this below the minimum is not below it.
+LOW_POINTS: Final = 0.5
 
 _MINUTE: Final = timedelta(minutes=1)
 _PRICED: Final = {PlanReason.CHEAPEST, PlanReason.UNREACHABLE}
@@ -59,6 +61,19 @@ def running_kwh(case: Case) -> float:
         return 0.0
     left = blocks_of(case.schedule, case.now)
     return left[0][2] if left and left[0][0] <= case.now else 0.0
+
+
+def at_once_kwh(case: Case) -> float:
+    """What does not wait for a better price: the rest of the running block, and what the minimum lacks.
+
+    At least a block of the least length, so that a car that reports late is not sent one start after the other.
+    """
+    running = running_kwh(case)
+    low = min(case.preference.min_soc_pct, case.target_pct) - (case.soc_pct or 0.0)
+    if low < LOW_POINTS:
+        return running
+    block_kwh = case.rules.min_block / timedelta(hours=1) * case.power_kw
+    return min(case.need_kwh, max(case.wall_kwh(low), block_kwh, running))
 
 
 def cheapest(case: Case, curve: Curve, need_kwh: float, at_once_kwh: float) -> tuple[Profile, bool]:
@@ -117,10 +132,14 @@ def _worthwhile(case: Case, reason: PlanReason, curve: Curve | None) -> bool:
     old = case.schedule
     if old is None or curve is None or old.reason is not PlanReason.CHEAPEST or reason is not PlanReason.CHEAPEST:
         return False
-    left, kept_kwh = blocks_of(old, case.now), running_kwh(case)
+    left, kept_kwh = blocks_of(old, case.now), at_once_kwh(case)
     left_kwh = sum(kwh for _, _, kwh in left)
-    if left_kwh <= kept_kwh or case.now < left[0][0] <= case.now + case.rules.edge_spread:
+    if left_kwh <= 0 or case.now < left[0][0] <= case.now + case.rules.edge_spread:
         return False  # a block that only waits for its offset is as good as running
+    if kept_kwh > running_kwh(case) and left[0][0] > case.now:
+        return True  # below the minimum, and the plan would wait
+    if left_kwh <= kept_kwh:
+        return False
     bar = curve.weigh(_after(left, kept_kwh)) - case.rules.worthwhile
     request = case.request(curve, left_kwh, kept_kwh)
     free = plan(replace(request, policy=Policy(max_blocks=None, margin=case.margin)))

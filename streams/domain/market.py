@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from streams.contracts.forecast import Forecast, Slot
 from streams.domain.planner.curve import CostSlot, Curve, combine
 from streams.domain.planner.unknown import expected, next_publication, worth_waiting
+
+#: No plan looks farther ahead.
+_FARTHEST: Final = timedelta(hours=48)
+_MOST_CURVES: Final = 200
 
 
 class Market:
@@ -18,7 +23,7 @@ class Market:
         self.price = price
         self.carbon = carbon
         self.adders = adders
-        self._curves: dict[tuple[float, datetime | None], Curve] = {}
+        self._curves: dict[tuple[float, datetime | None, datetime | None], Curve] = {}
         self._hour: datetime | None = None
 
     @property
@@ -33,29 +38,39 @@ class Market:
         is worth; such slots are estimated.
         """
         hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
+        if hour != self._hour or len(self._curves) >= _MOST_CURVES:
             self._curves.clear()
             self._hour = hour
-        ahead = until if until > self.price.slots[-1].end else None
-        key = (carbon_price_per_tonne, ahead)
+        ahead = reveal = None
+        if until > self.price.slots[-1].end:
+            ahead = _whole_hour(min(until, hour + _FARTHEST))
+            reveal = next_publication(self.price, now)
+        key = (carbon_price_per_tonne, ahead, reveal)
         curve = self._curves.get(key)
         if curve is None:
-            curve = self._curves[key] = Curve(self._slots(carbon_price_per_tonne, hour, now, ahead), key[0])
+            slots = self._slots(carbon_price_per_tonne, hour, ahead, reveal)
+            curve = self._curves[key] = Curve(slots, carbon_price_per_tonne)
         return curve if curve.ends and curve.known_until and curve.known_until > now else None
 
     def _slots(
-        self, carbon_price_per_tonne: float, hour: datetime, now: datetime, ahead: datetime | None
+        self, carbon_price_per_tonne: float, hour: datetime, ahead: datetime | None, reveal: datetime | None
     ) -> tuple[CostSlot, ...]:
         last = self.price.slots[-1].end
-        guessed = expected(self.price, ahead) if ahead and last > now else ()
+        guessed = expected(self.price, ahead) if ahead and last > hour else ()
         price = self.price.model_copy(update={"slots": (*self.price.slots, *guessed)})
         slots = combine(price, self.carbon, hour, max(last, ahead or last))
         if self.adders is not None:
             slots = _added(slots, self.adders.slots)
-        if not guessed:
+        if not guessed or reveal is None:
             return slots
         marked = [replace(slot, estimated=True) if slot.start >= last else slot for slot in slots]
-        return worth_waiting(marked, self.price, carbon_price_per_tonne, next_publication(self.price, now))
+        return worth_waiting(marked, self.price, carbon_price_per_tonne, reveal)
+
+
+def _whole_hour(at: datetime) -> datetime:
+    """The instant, or the next at which an hour begins: cars of one hour share a curve."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return at if at == hour else hour + timedelta(hours=1)
 
 
 def _added(slots: tuple[CostSlot, ...], adders: tuple[Slot, ...]) -> tuple[CostSlot, ...]:

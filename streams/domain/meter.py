@@ -16,6 +16,8 @@ from streams.domain.planner import Profile
 
 #: Touching readings inside one grid step become one: no tariff has shorter slots to tell them apart by.
 _STEP_S: Final = 300
+#: A rise that takes less is rounding.
+_NOTHING: Final = timedelta(seconds=1)
 
 
 class OpenSession(BaseModel):
@@ -82,9 +84,11 @@ def _read(opened: OpenSession, state: VehicleState) -> OpenSession:
     if state.soc_pct is not None and sampled is not None and sampled >= opened.session.plugged_at:
         driven = ended_at is not None and opened.track and state.soc_pct < opened.track[-1][1]
         if not driven and (not opened.track or sampled > opened.track[-1][0]):
-            update["energy"] = _add(opened.energy, _risen(opened, sampled, state.soc_pct, charging=charging))
+            risen = _risen(opened, sampled, state.soc_pct, charging=charging)
+            update["energy"] = _add(opened.energy, risen)
             update["track"] = _extend(opened.track, (sampled, state.soc_pct))
-            update["high_pct"] = max(state.soc_pct, opened.high_pct or 0.0)
+            if risen is not None or opened.high_pct is None:
+                update["high_pct"] = state.soc_pct
     elif not opened.track and opened.charging and opened.read_at and opened.read_kw and opened.read_kw > 0:
         hours = (state.car_time - opened.read_at) / timedelta(hours=1)
         update["energy"] = _add(opened.energy, (opened.read_at, state.car_time, opened.read_kw * hours))
@@ -101,6 +105,8 @@ def _risen(
     length = timedelta(hours=energy_kwh / opened.baseline.power_kw)
     before = opened.track[-1][0]
     free_from = opened.energy[-1][1] if opened.energy else opened.session.plugged_at
+    if length < _NOTHING:
+        return None  # it counts with the next percent
     if opened.charging and not charging:
         return (before, min(at, before + length), energy_kwh)
     earliest = max(free_from, at - length)

@@ -20,7 +20,7 @@ from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
 from streams.domain.case import Case, PlanRules, reason_for
-from streams.domain.hysteresis import cheapest, keeps, missed_ready_by, running_kwh
+from streams.domain.hysteresis import at_once_kwh, cheapest, keeps, missed_ready_by
 from streams.domain.market import Market
 from streams.domain.planner import Curve, Profile
 from streams.domain.planner.columns import CurveName, Row
@@ -161,9 +161,7 @@ def _profile(case: Case, reason: PlanReason, curve: Curve | None) -> tuple[Profi
     if reason in {PlanReason.AT_TARGET, PlanReason.PAUSED}:
         return (), False
     if reason is PlanReason.CHEAPEST and curve is not None:
-        minimum_kwh = case.wall_kwh(min(case.preference.min_soc_pct, case.target_pct) - (case.soc_pct or 0.0))
-        at_once_kwh = max(minimum_kwh, running_kwh(case))
-        return cheapest(case, curve, case.need_kwh, at_once_kwh)
+        return cheapest(case, curve, case.need_kwh, at_once_kwh(case))
     from_now = (case.now, case.now + case.duration(case.need_kwh), case.need_kwh)
     return ((from_now,) if case.need_kwh > 0 else ()), False
 

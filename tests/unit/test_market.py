@@ -147,3 +147,23 @@ def test_adders_choose_and_never_cost() -> None:
     made = plan(PlanRequest(PLUGGED, after(300), curve, 7.0, 7.0, policy=Policy(max_blocks=1)))
     assert made.blocks[0][0] >= after(150)
     assert made.cost == pytest.approx(7 * 0.2)
+
+
+def test_a_curve_does_not_depend_on_who_asked_first() -> None:
+    """The next publication falls into the hour: before it and after it, waiting is worth something else."""
+    price = prices(8, random.Random(5))
+    price = price.model_copy(update={"issued_at": price.issued_at + timedelta(minutes=47)})
+    last = price.slots[-1].end
+    early, late = price.issued_at + timedelta(hours=23, minutes=30), price.issued_at + timedelta(hours=24, minutes=5)
+    assert early.hour == late.hour
+    asked = Market(price, None)
+    curve_of(asked, last + 9 * HOUR, early)
+    assert curve_of(asked, last + 9 * HOUR, late).rates == curve_of(Market(price, None), last + 9 * HOUR, late).rates
+    assert curve_of(asked, last + 9 * HOUR, late).rates != curve_of(asked, last + 9 * HOUR, early).rates
+
+
+def test_curves_asked_for_at_any_second_are_few() -> None:
+    market = Market(prices(8, random.Random(6)), None)
+    last = market.price.slots[-1].end
+    found = {id(market.curve(0.0, PLUGGED, last + timedelta(hours=5, seconds=n))) for n in range(1, 3000)}
+    assert len(found) == 1

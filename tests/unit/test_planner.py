@@ -280,3 +280,13 @@ def test_planning_loads_no_solver() -> None:
     probe = "import sys, streams.domain.planning; print({'scipy', 'highspy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_time_without_a_price_keeps_to_the_number_of_blocks() -> None:
+    slots = [CostSlot(after(60 * i), after(60 * i + 60), 0.1, 0.0) for i in (0, 2, 4)]
+    for blocks in (1, 2):
+        made = plan(
+            PlanRequest(after(0), after(360), Curve.of(slots), 7.0 * 3.5, 7.0, policy=Policy(max_blocks=blocks))
+        )
+        assert made.reachable
+        assert len(made.blocks) <= blocks

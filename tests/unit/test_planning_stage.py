@@ -147,3 +147,20 @@ def test_adders_of_a_region_move_its_cars() -> None:
     (moved,) = desk.give(after(10), (REPLAN, forecast_key(adders), adders))
     assert after(510) <= moved.message.blocks[0].start < moved.message.blocks[-1].end <= after(630), "its group chose"
     assert moved.message.cost == pytest.approx(moved.message.energy_kwh * 0.11), "an adder is never paid"
+
+
+def test_a_car_whose_rule_fails_does_not_cost_the_others_their_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(8)
+    desk = Desk(stage(RULES))
+    desk.give(after(6), *fleet(rng, 30, ["red"]))  # no prices yet
+    from agents import planning
+
+    def failing(known: Any, *rest: Any) -> Any:
+        if known.car == "acct3.car":
+            raise ZeroDivisionError
+        return decide(known, *rest)
+
+    monkeypatch.setattr(planning, "decide", failing)
+    price = curve(rng, "two rates", "red", 7)
+    assert desk.give(after(7), (REPLAN, forecast_key(price), price))
+    assert desk.get(CURVES, "price:red") is not None

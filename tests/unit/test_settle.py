@@ -172,3 +172,11 @@ def test_nobody_beats_the_oracle(energy_kwh: float, stay: int) -> None:
         timer(energy_kwh, 7.2, PLUGGED, end, "Europe/London"),
     ):
         assert best <= price_of(way, SLOTS)[0] + 1e-6
+
+
+def test_a_rise_by_rounding_is_no_energy() -> None:
+    opened = meter(None, state(0, soc_pct=55.0, charge=Charge.CHARGING), registration())
+    opened = meter(opened, state(5, soc_pct=55.00000000000001), registration())
+    assert all(start < end for start, end, _ in opened.energy)
+    opened = meter(opened, state(60, soc_pct=56.0), registration())
+    assert sum(kwh for _, _, kwh in opened.energy) == pytest.approx(0.6 / 0.9)

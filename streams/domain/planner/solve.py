@@ -74,7 +74,9 @@ def _best(request: PlanRequest, window: Window) -> list[Span]:
     else:
         rest, missing = cheapest(curve, window.soon, window.deadline, window.left, joined=joined)
     if missing:
-        return _with_unknown(window, rest, missing)
+        spans = _with_unknown(window, rest, missing)
+        allowed = policy.max_blocks is None or len(spans) <= policy.max_blocks
+        return spans if allowed else merged([*head, (window.soon, window.soon + window.left)])
     spans = merged(head + rest) if head else rest
     exact = window.pace is None
     if exact and (_free(policy) or _single(spans, request, joined=joined)):
