@@ -43,6 +43,8 @@ class PlanningState(BaseModel):
     schedule: Schedule | None = None
     #: What the car was seen to draw at home while it charged, in kW at the wall.
     learned_kw: float | None = None
+    #: Cheap blocks of this session that are over, of schedules no longer in force.
+    blocks_over: int = 0
 
 
 class _Draft(NamedTuple):
@@ -78,7 +80,17 @@ def observe_schedule(planning: PlanningState, message: Schedule) -> PlanningStat
     """The schedule in force, unless a later revision of the same session is known."""
     known = planning.schedule
     stale = known is not None and known.session_id == message.session_id and known.revision > message.revision
-    return planning if stale else planning.model_copy(update={"schedule": message})
+    if stale:
+        return planning
+    over = 0
+    if known is not None and known.session_id == message.session_id:
+        over = planning.blocks_over + _blocks_over(known, message.inputs.now)
+    return planning.model_copy(update={"schedule": message, "blocks_over": over})
+
+
+def _blocks_over(schedule: Schedule, now: datetime) -> int:
+    """How many cheap blocks of a schedule have ended."""
+    return sum(block.end <= now for block in schedule.blocks) if schedule.reason is PlanReason.CHEAPEST else 0
 
 
 def decide(
@@ -139,6 +151,9 @@ def _case(
     in_force = planning.schedule
     if in_force is not None and in_force.session_id != session.id:
         in_force = None
+    if in_force is not None and rules.max_blocks is not None:  # the limit is the session's
+        over = planning.blocks_over + _blocks_over(in_force, now)
+        rules = replace(rules, max_blocks=max(1, rules.max_blocks - over))
     limit_pct = 100.0 if state.limit_pct is None else state.limit_pct
     case = Case(
         registration=registration,

@@ -319,6 +319,7 @@ def test_a_car_that_follows_its_plan_is_ready_and_rarely_told_anew(seed: int) ->
     assert soc >= 79
     assert known.schedule is not None
     assert known.schedule.revision <= 4
+    assert known.blocks_over <= 2
 
 
 def _seconds_on(schedule: Schedule, now: datetime) -> float:
@@ -410,3 +411,17 @@ def test_a_car_below_its_minimum_is_charged_at_once_and_told_rarely(soc_pct: flo
             assert step > 0 or soc_pct > 19.5 or made.blocks[0].start <= now
         soc += on * 300 / 3600 * 7.2 * 0.9 / 60 * 100
     assert told <= 10, "of 120 readings"
+
+
+def test_blocks_that_are_over_count_towards_the_limit() -> None:
+    split = forecast([0.30] * 3 + [0.10] * 2 + [0.30] * 4 + [0.10] * 2 + [0.30] * 6 + [0.10] * 30)
+    known, first = publish(planning(state=state(soc_pct=70)), split, spread=0)
+    now = first.blocks[0].end + timedelta(minutes=1)
+    zigzag = forecast([0.90] * 12 + [0.90, 0.01] * 18)
+    reading = state((now - PLUGGED) / timedelta(minutes=1), soc_pct=60)
+    again = decide(observe_state(known, reading), Market(zigzag, None), now)
+    assert again is not None
+    assert len(again.blocks) == 1
+    fresh = decide(planning(state=reading), Market(zigzag, None), now)
+    assert fresh is not None
+    assert len(fresh.blocks) == 2
