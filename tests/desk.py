@@ -42,13 +42,16 @@ class Desk:
             records.append(Record(topic.name, key, message, self.offset, at))
         work = self._work(records)
         self.stage.step(work)
+        self._apply(work)
+        return work.effects.sends
+
+    def _apply(self, work: Work) -> None:
         tables = {table.name: table for table in self.stage.tables}
         for (name, key), row in work.effects.puts.items():
             if row is None:
                 self.stored.pop((name, key), None)
             else:
                 self.stored[name, key] = tables[name].encode(row)
-        return work.effects.sends
 
     def _work(self, records: list[Record]) -> Work:
         return Work(0, records, self, self.memory, lambda at: at)

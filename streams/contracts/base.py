@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -31,3 +32,19 @@ class Contract(BaseModel):
 def account_of(car: str) -> str:
     """The OEM account that owns a car: the part of its key before the first dot."""
     return car.split(".", 1)[0]
+
+
+class _Interval(Protocol):
+    @property
+    def start(self) -> datetime: ...
+    @property
+    def end(self) -> datetime: ...
+
+
+def check_order(slots: Iterable[_Interval]) -> None:
+    """ValueError unless the intervals [start, end) are sorted, not empty and disjoint."""
+    end = None
+    for slot in slots:
+        if slot.end <= slot.start or (end is not None and slot.start < end):
+            raise ValueError("slots must be sorted, non-empty and must not overlap")
+        end = slot.end

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from streams.contracts.base import Contract, Instant
+from streams.contracts.base import Contract, Instant, check_order
 
 #: A tariff, or a region: the key of its forecasts.
 Name = str
@@ -29,11 +29,7 @@ class RegionCap(Contract):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        end = None
-        for slot in self.slots:
-            if slot.end <= slot.start or (end is not None and slot.start < end):
-                raise ValueError("slots must be sorted, non-empty and must not overlap")
-            end = slot.end
+        check_order(self.slots)
         return self
 
 

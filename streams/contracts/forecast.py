@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from streams.contracts.base import Contract, Instant
+from streams.contracts.base import Contract, Instant, check_order
 
 
 class ForecastKind(StrEnum):
@@ -39,9 +39,5 @@ class Forecast(Contract):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        end = None
-        for slot in self.slots:
-            if slot.end <= slot.start or (end is not None and slot.start < end):
-                raise ValueError("slots must be sorted, non-empty and must not overlap")
-            end = slot.end
+        check_order(self.slots)
         return self

@@ -15,6 +15,7 @@ from streams.domain.caps import DITHER, Grid, Needs, dither, relieve
 from streams.domain.caps.needs import Column
 from streams.domain.market import Market
 from streams.domain.planner.curve import EPOCH, MINUTE_US, instant
+from streams.domain.planning import NO_CURRENCY
 
 SLOT: Final = timedelta(minutes=30)
 #: Cars that stay longer count as leaving then.
@@ -78,7 +79,7 @@ def adders_for(cap: RegionCap, demands: Iterable[RegionDemand], market: Markets,
     known = [market(curve.tariff) for curve in curves]
     return RegionAdder(
         region=cap.region,
-        currency=next((one.currency for one in known if one is not None), "XXX"),
+        currency=next((one.currency for one in known if one is not None), NO_CURRENCY),
         issued_at=now,
         slots=tuple(
             AdderSlot(

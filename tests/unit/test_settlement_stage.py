@@ -1,6 +1,5 @@
 """The settlement stage: settled once for the same facts, again when facts are corrected, and never without bound."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.engine.stage import Memory, Record, Work
+from agents.engine.stage import Record
 from agents.settlement import STAGE
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
@@ -21,7 +20,7 @@ from streams.domain.market import Market
 from streams.domain.planning import PlanningState, decide, observe_schedule, observe_state
 from streams.topics import REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE, Topic
 from tables import SETTLED, SETTLING
-from tables.table import Table
+from tests.desk import Desk as StageDesk
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 from tests.settling import CARBON, ENDED, PRICE, night, schedule, vintage
 
@@ -32,30 +31,14 @@ OUTTURN = vintage({420.0: 140.0, 450.0: 150.0}, ACTUAL)
 CORRECTED = vintage({480.0: 0.14})
 
 
-class Desk:
-    """The stage without a broker; rows are kept as the bytes a store would hold."""
+class Desk(StageDesk):
+    """The settlement stage, told messages one by one."""
 
     def __init__(self) -> None:
-        self.stored: dict[tuple[str, str], bytes] = {}
         self.sent: list[SessionSettled] = []
-        self.restart()
+        super().__init__(STAGE)
 
-    def get(self, table: Table[Any], key: str) -> Any:
-        found = self.stored.get((table.name, key))
-        return None if found is None else table.decode(found)
-
-    def items(self, table: Table[Any]) -> Iterator[tuple[str, Any]]:
-        for name, key in sorted(self.stored):
-            if name == table.name:
-                yield key, self.get(table, key)
-
-    def restart(self) -> None:
-        """Another worker takes the partition over: the same rows, nothing in memory."""
-        self.memory, self.offset = Memory(), 0
-        assert STAGE.restore is not None
-        STAGE.restore(self._work([]))
-
-    def give(self, *messages: object, durable: bool = True) -> list[SessionSettled]:
+    def tell(self, *messages: object, durable: bool = True) -> list[SessionSettled]:
         """What comes out of these messages; not `durable`: killed before the rows were."""
         fresh: list[SessionSettled] = []
         for message in messages:
@@ -76,17 +59,6 @@ class Desk:
         STAGE.step(work)
         self._apply(work)
 
-    def _work(self, records: list[Record]) -> Work:
-        return Work(0, records, self, self.memory, lambda at: at)
-
-    def _apply(self, work: Work) -> None:
-        tables = {table.name: table for table in STAGE.tables}
-        for (name, key), row in work.effects.puts.items():
-            if row is None:
-                self.stored.pop((name, key), None)
-            else:
-                self.stored[name, key] = tables[name].encode(row)
-
 
 def place(message: object) -> tuple[Topic, str, datetime]:
     """Topic, key and time of an event."""
@@ -105,7 +77,7 @@ def place(message: object) -> tuple[Topic, str, datetime]:
 def desk(*later: object) -> Desk:
     """A desk that has settled the night, and then heard more."""
     made = Desk()
-    made.give(registration(), PRICE, GB_CARBON, schedule(), *night(), *later)
+    made.tell(registration(), PRICE, GB_CARBON, schedule(), *night(), *later)
     return made
 
 
@@ -161,22 +133,22 @@ def test_what_moves_no_amount_settles_nothing(unmoved: Forecast) -> None:
 def test_after_a_restart_the_same_facts_settle_nothing_and_new_ones_do() -> None:
     made = desk(OUTTURN)
     made.restart()
-    assert made.give(*night(), schedule(), OUTTURN, PRICE) == []
-    assert [account.revision for account in made.give(CORRECTED)] == [3]
+    assert made.tell(*night(), schedule(), OUTTURN, PRICE) == []
+    assert [account.revision for account in made.tell(CORRECTED)] == [3]
 
 
 def test_a_kill_between_account_and_row_gives_the_same_account_again() -> None:
     made = desk()
-    lost = made.give(CORRECTED, durable=False)
+    lost = made.tell(CORRECTED, durable=False)
     made.restart()
-    assert made.give(CORRECTED) == lost
+    assert made.tell(CORRECTED) == lost
     assert len(lost) == 1
 
 
 def test_a_corrected_plug_session_settles_again_even_after_corrections_of_prices() -> None:
     made = desk(CORRECTED)
     earlier = session(revision=2, plugged_at=after(-30), ended_at=after(ENDED))
-    (account,) = made.give(vintage({-30.0: 0.30}, issued=ENDED + 61), state(ENDED, soc_pct=80, session=earlier))
+    (account,) = made.tell(vintage({-30.0: 0.30}, issued=ENDED + 61), state(ENDED, soc_pct=80, session=earlier))
     assert (account.revision, account.session_revision, account.plugged_at) == (3, 2, after(-30))
     ids = [account.id for account in made.sent]
     assert len(set(ids)) == 3
@@ -185,9 +157,9 @@ def test_a_corrected_plug_session_settles_again_even_after_corrections_of_prices
 def test_a_session_that_turns_out_to_go_on_is_settled_when_it_ends() -> None:
     made = desk()
     goes_on = state(ENDED + 5, soc_pct=80, session=session(revision=2))
-    assert made.give(goes_on, schedule(2, at=ENDED + 5, carbon_g=3000)) == []
+    assert made.tell(goes_on, schedule(2, at=ENDED + 5, carbon_g=3000)) == []
     ends = state(ENDED + 10, soc_pct=80, session=session(revision=2, ended_at=after(ENDED + 10)))
-    (account,) = made.give(ends, ends)
+    (account,) = made.tell(ends, ends)
     assert (account.revision, account.session_revision, account.ended_at) == (2, 2, after(ENDED + 10))
 
 
@@ -197,15 +169,15 @@ def test_what_the_car_would_have_done_is_never_defined_anew() -> None:
     made, moved = Desk(), registration(
         power_kw=3.6, home_zone="Asia/Tokyo", efficiency=0.5, usable_kwh=30, tariff="other", region="FR"
     )  # fmt: skip
-    made.give(registration(), PRICE, GB_CARBON, schedule(), *before, moved, *after_start)
+    made.tell(registration(), PRICE, GB_CARBON, schedule(), *before, moved, *after_start)
     assert facts(made.sent[-1]) == facts(desk().sent[-1])
 
 
 def test_a_session_without_prices_is_settled_when_they_come() -> None:
     made = Desk()
-    made.give(registration(), schedule(), *night())
+    made.tell(registration(), schedule(), *night())
     assert made.sent[-1].cost is None
-    made.give(PRICE, GB_CARBON)
+    made.tell(PRICE, GB_CARBON)
     assert made.sent[-1].cost is not None
     assert made.sent[-1].carbon_g is not None
     assert facts(made.sent[-1]) == facts(desk().sent[-1])
@@ -213,9 +185,9 @@ def test_a_session_without_prices_is_settled_when_they_come() -> None:
 
 def test_a_plan_that_is_read_late_still_counts_as_told() -> None:
     made = Desk()
-    made.give(registration(), PRICE, GB_CARBON, *night())
+    made.tell(registration(), PRICE, GB_CARBON, *night())
     assert made.sent[-1].promise is Promise.NOT_MADE
-    (account,) = made.give(schedule(inputs={"power_kw": 7.0}))
+    (account,) = made.tell(schedule(inputs={"power_kw": 7.0}))
     assert (account.promise, account.revision, account.power_kw) == (Promise.MET, 2, 7.0)
     assert account.carbon_believed_g == pytest.approx(2000)
 
@@ -229,12 +201,12 @@ def test_in_whatever_order_topics_are_read_the_last_word_is_the_same(rng: Any) -
         [GB_CARBON, OUTTURN],
     ]
     in_order = Desk()
-    in_order.give(registration(), *(message for topic in topics for message in topic))
+    in_order.tell(registration(), *(message for topic in topics for message in topic))
     mixed = Desk()
-    mixed.give(registration())
+    mixed.tell(registration())
     waiting = [list(topic) for topic in topics]
     while any(waiting):
-        mixed.give(rng.choice([topic for topic in waiting if topic]).pop(0))
+        mixed.tell(rng.choice([topic for topic in waiting if topic]).pop(0))
         if rng.random() < 0.05:
             mixed.restart()
     assert facts(mixed.sent[-1]) == facts(in_order.sent[-1])
@@ -252,7 +224,7 @@ def test_sessions_that_no_curve_reaches_are_dropped_and_the_row_stays_small() ->
     whole = KEPT.days + 3
     for day in range(1, whole + 1):
         shift = day * 1440
-        made.give(
+        made.tell(
             forecast(TWO_RATES, start=after(shift)).model_copy(update={"issued_at": after(shift)}),
             *(moved(reading, day) for reading in night()),
         )
@@ -265,9 +237,9 @@ def test_sessions_that_no_curve_reaches_are_dropped_and_the_row_stays_small() ->
 def test_a_vintage_drops_what_is_out_of_reach_of_cars_that_stay_away() -> None:
     made = desk(*(moved(reading, 1) for reading in night()))
     assert len(made.get(SETTLED, CAR).kept) == 2
-    made.give(vintage({1440.0 * 10: 0.1}, issued=1440 * 10))
+    made.tell(vintage({1440.0 * 10: 0.1}, issued=1440 * 10))
     assert [row.account.session_id for row in made.get(SETTLED, CAR).kept] == ["s1-1"]
-    assert made.give(vintage({420.0: 0.9}, issued=1440 * 10 + 1)) == []
+    assert made.tell(vintage({420.0: 0.9}, issued=1440 * 10 + 1)) == []
 
 
 def moved(reading: VehicleState, days: int) -> VehicleState:
@@ -285,7 +257,7 @@ def test_a_car_that_is_erased_is_forgotten() -> None:
     made = desk()
     made.erase()
     assert [key for name, key in made.stored if name in {SETTLED.name, SETTLING.name}] == []
-    assert made.give(CORRECTED) == []
+    assert made.tell(CORRECTED) == []
 
 
 def test_what_choosing_costs_is_not_settled_on() -> None:
