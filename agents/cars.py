@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from agents import accounts
 from agents.clock import Clock
 from agents.engine.stage import Lane
+from agents.failpoints import reach
 from agents.metrics import Metrics
 from agents.sealing import Sealer, Unsealable
 from oem_connectors.base import Grant
@@ -76,7 +77,7 @@ class Cars:
             partition,
             car,
             command.action.value,
-            lambda grant: client.command(grant, car.vehicle, command.action, command.id, plan),
+            lambda grant: client.command(grant, car.vehicle, command.action, command.id, plan, command.start_at),
         )
 
     def _client(self, car: Registration) -> OemClient:
@@ -131,6 +132,7 @@ class Cars:
         except Unsealable as error:
             raise NeedsConsent(str(error)) from error
         await lane.commit(lambda work: accounts.refreshing(work, account))
+        reach("refresh.marked")
         # A task of its own, so that it ends well even when the call that needed it is dropped.
         rotation = asyncio.create_task(self._rotate(lane, account, car, SecretStr(token.decode())))
         self._rotations.add(rotation)
@@ -139,6 +141,8 @@ class Cars:
 
     async def _rotate(self, lane: Lane, account: str, car: Registration, token: SecretStr) -> Grant:
         grant = await self._client(car).refresh(token, self._clock.now())
+        reach("refresh.answered")
         sealed = self._sealer.seal(grant.refresh_token.get_secret_value().encode(), accounts.seal_context(account))
         await lane.commit(lambda work: accounts.rotated(work, account, sealed), last_word=True)
+        reach("refresh.written")
         return grant

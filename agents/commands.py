@@ -10,6 +10,7 @@ from typing import NamedTuple
 from agents.cars import Cars
 from agents.clock import Clock
 from agents.engine.stage import Lane, Stage, Work
+from agents.failpoints import reach
 from agents.metrics import Metrics
 from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Throttled
 from streams.contracts.base import account_of
@@ -82,8 +83,13 @@ class Sender:
         if self._now(intent) > intent.not_after:
             await self._report(lane, car, intent, Outcome(CommandPhase.EXPIRED, "not sent in time"))
             return
+        reach("command.taken")
         await self._report(lane, car, intent, Outcome(CommandPhase.SENDING))
-        await self._report(lane, car, intent, await self._call(lane, car, intent))
+        reach("command.sending")
+        outcome = await self._call(lane, car, intent)
+        reach("command.answered")
+        await self._report(lane, car, intent, outcome)
+        reach("command.written")
 
     async def _call(self, lane: Lane, car: Registration, intent: CommandEvent) -> Outcome:
         try:

@@ -55,6 +55,28 @@ class Metrics:
         self.notifications = PromCounter(
             "d2ev_notifications", "Pushes by kind and phase.", ["kind", "phase"], registry=r
         )
+        self.polls_skipped = PromCounter(
+            "d2ev_polls_skipped", "Readings that were due and not made, by reason.", ["oem", "reason"], registry=r
+        )
+        self.stop_verdicts = PromCounter(
+            "d2ev_stop_verdicts", "What became of stops: obeyed, ignored, contradicted, unobservable.",
+            ["oem", "verdict"], registry=r,
+        )  # fmt: skip
+        self.stop_delay = Histogram(
+            "d2ev_plug_in_to_stop_seconds",
+            "From the reading that showed the plug-in to the stop command.",
+            buckets=(5, 15, 30, 60, 120, 300, 600, 1800),
+            registry=r,
+        )
+        self.power_step = Gauge(
+            "d2ev_power_step_kw_per_second", "Largest change of fleet power that commands made in any second.",
+            registry=r,
+        )  # fmt: skip
+        self.held = Gauge("d2ev_cars_held", "Cars that a stop of ours keeps from charging.", registry=r)
+        self.commands_waiting = Gauge(
+            "d2ev_commands_waiting", "Commands that wait for a rate budget.", ["oem"], registry=r
+        )
+        self.breaker = Gauge("d2ev_oem_breaker_open", "1 while calls to the OEM are suspended.", ["oem"], registry=r)
         self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
         self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
 

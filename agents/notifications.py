@@ -7,6 +7,7 @@ from typing import Final
 
 from agents.clock import Clock
 from agents.engine.stage import Lane, Stage, Work
+from agents.failpoints import reach
 from agents.metrics import Metrics
 from agents.push import Push, PushFailed
 from streams.contracts.driver_status import DriverStatus
@@ -81,11 +82,13 @@ class Teller:
             work.spawn(event.driver, partial(self._send, event=event))
 
     async def _send(self, lane: Lane, event: NotificationEvent) -> None:
+        reach("push.taken")
         phase, detail = NotificationPhase.SENT, None
         try:
             await self._push.send(event)
         except PushFailed as error:
             phase, detail = NotificationPhase.FAILED, str(error)
+        reach("push.answered")
         done = event.model_copy(update={"phase": phase, "detail": detail, "at": self._clock.now()})
         await lane.commit(lambda work: _done(work, done))
         self._metrics.notifications.labels(event.kind.value, phase.value).inc()

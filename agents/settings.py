@@ -42,11 +42,16 @@ class Settings(BaseSettings):
     session_timeout_seconds: float = Field(10.0, ge=2, le=300, description="a silent worker loses its partitions")
     standby_replicas: int = Field(0, ge=0, le=3, description="warm copies of every table on other workers")
     seal_key: SecretStr | None = Field(None, description="base64 of 32 random bytes; required in production")
+    seal_keys_retired: tuple[SecretStr, ...] = Field(
+        (), description="former seal keys, JSON list: what they sealed can still be opened and is sealed anew"
+    )
     oem_urls: dict[str, str] = Field(
         default_factory=dict, description='base URLs by OEM, JSON: {"simulator": "http://…"}'
     )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
+    held_file: Path = Field(Path("data/held.json"), description="where the guardian keeps its copy of the held cars")
+    releases_per_minute: int = Field(600, ge=1, le=100_000, description="most cars a guardian starts in a minute")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @field_validator("bootstrap")

@@ -29,6 +29,8 @@ ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     topics.DEMAND.name: ("region", "partition", "at"),
     topics.SCHEDULE.name: ("revision", "reason", "energy_kwh", "cost", "currency", "sentence"),
     topics.STANDING.name: ("gave_up_session", "driver_session", "reason"),
+    topics.HELD.name: ("session_id", "lease_until", "last_safe_start", "backstop_at"),
+    topics.LEAD.name: ("oem", "model", "action", "samples", "median_seconds", "p90_seconds"),
     topics.COMMAND.name: ("action", "phase", "attempt", "reason", "detail"),
     topics.SESSION.name: ("promise", "energy_kwh", "reason"),
     topics.STATUS.name: ("reason", "soc_pct", "sentence"),

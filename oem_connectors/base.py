@@ -22,20 +22,30 @@ class Can(Flag):
     START = auto()
     STOP = auto()
     WAKE = auto()
+    SCHEDULE = auto()  # it takes a start time of its own and keeps it without us
     LIMIT = auto()  # it reports the charge limit set in the car, and stops there by itself
 
 
 #: The ability that each command needs.
-ABILITY: Mapping[Action, Can] = {Action.START: Can.START, Action.STOP: Can.STOP, Action.WAKE: Can.WAKE}
+ABILITY: Mapping[Action, Can] = {
+    Action.START: Can.START,
+    Action.STOP: Can.STOP,
+    Action.WAKE: Can.WAKE,
+    Action.SCHEDULE: Can.SCHEDULE,
+    Action.UNSCHEDULE: Can.SCHEDULE,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call. `{vehicle}` in the path becomes the maker's id of the car; `body` is sent as JSON."""
+    """One HTTP call. `{vehicle}` in the path becomes the maker's id of the car.
+
+    `body` is sent as JSON; a function is given the instant that the car's schedule is set to.
+    """
 
     method: str
     path: str
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | Callable[[datetime], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,33 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `calls` reads per account in any `per`."""
+    """At most `calls` in any `per`."""
 
     calls: int
     per: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often the maker lets us call: `app` for all our accounts together, the others per account. None: no limit."""
+
+    app: Quota | None = None
+    reads: Quota | None = None
+    commands: Quota | None = None
+    wakes: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often a reading of a car says anything new, and what it costs the car.
+
+    `sleeps_after`: a car that is left alone this long falls asleep; `reads_wake`: a reading wakes it again.
+    """
+
+    plugged: timedelta
+    idle: timedelta
+    sleeps_after: timedelta | None = None
+    reads_wake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +134,8 @@ class Connector:
     commands: Mapping[Action, Call]
     normalise: Callable[[str, Mapping[str, Any], datetime], Telemetry]
     vehicles: Callable[[Mapping[str, Any]], Sequence[Vehicle]]
-    poll_quota: Quota
-    poll_plugged: timedelta
-    poll_idle: timedelta
+    limits: Limits
+    pace: Pace
     outcome: Outcome = by_status
 
     def can(self, model: str, action: Action) -> bool:

@@ -63,9 +63,17 @@ class OemClient:
         return _translated(self.connector.vehicles, self._good(answer))
 
     async def command(
-        self, grant: Grant, vehicle: str, action: Action, command_id: str, plan: str | None = None
+        self,
+        grant: Grant,
+        vehicle: str,
+        action: Action,
+        command_id: str,
+        plan: str | None = None,
+        start_at: datetime | None = None,
     ) -> str | None:
-        """Ask a car to start, stop or wake. Returns the maker's detail of a success, such as "already".
+        """Ask a car to do something; `start_at` is what its own schedule is set to.
+
+        Returns the maker's detail of a success, such as "already".
 
         `command_id` and `plan` (the desired state it serves) travel as headers for the maker's audit log.
         A normal return means accepted, never that the car obeyed.
@@ -74,7 +82,7 @@ class OemClient:
         if call is None:
             raise Unsupported(f"{self.connector.name} has no {action.value}")
         headers = {"X-D2EV-Command": command_id} | ({"X-Plan": plan} if plan else {})
-        answer = await self._call(call, vehicle, grant, changes=True, headers=headers)
+        answer = await self._call(call, vehicle, grant, changes=True, headers=headers, start_at=start_at)
         verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
         if isinstance(verdict, OemError):
             raise verdict
@@ -121,6 +129,7 @@ class OemClient:
         *,
         changes: bool,
         headers: Mapping[str, str] | None = None,
+        start_at: datetime | None = None,
     ) -> Answer:
         all_headers = {
             "Authorization": f"Bearer {grant.access_token.get_secret_value()}",
@@ -129,7 +138,7 @@ class OemClient:
         all_headers.update(headers or {})
         body = None
         if call.body is not None:
-            body = json.dumps(call.body).encode()
+            body = json.dumps(_body(call.body, start_at)).encode()
             all_headers["Content-Type"] = "application/json"
         url = self._base_url + call.path.replace("{vehicle}", quote(vehicle, safe=""))
         return await self._send(call.method, url, all_headers, body, changes=changes)
@@ -148,6 +157,14 @@ class OemClient:
         except Exception as error:
             trouble = cannot(error) or lost(type(error).__name__, changes=changes)
         raise trouble
+
+
+def _body(body: Mapping[str, Any] | Callable[[datetime], Mapping[str, Any]], at: datetime | None) -> Mapping[str, Any]:
+    if not callable(body):
+        return body
+    if at is None:
+        raise Unsupported("this call needs the instant that the schedule is set to")
+    return body(at)
 
 
 def _translated(rule: Callable[..., Translated], *args: Any, failed: type[OemError] = Unreadable) -> Translated:

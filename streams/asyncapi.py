@@ -45,6 +45,7 @@ _KEYS: Mapping[str, tuple[str, str | None]] = {
     "account": ("OEM account: the part of a car key before the first dot.", "acct7"),
     "tariff": ("Tariff, as in a registration.", "gb-day-ahead"),
     "region": ("Carbon region, as in a registration.", "GB"),
+    "lead": ("`<oem>/<model>/<action>`; every partition has a record of its own.", "simulator/Compact 58/start"),
     "original": ("Null: the key of the refused record is sealed in `sealed_key`.", None),
 }
 

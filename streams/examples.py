@@ -13,6 +13,8 @@ from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.forecast import Forecast, ForecastKind, Slot
+from streams.contracts.held import HeldCar
+from streams.contracts.lead import LeadTime
 from streams.contracts.notification import NotificationEvent, NotificationKind, NotificationPhase
 from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.contracts.preference import Preference
@@ -28,6 +30,8 @@ from streams.topics import (
     CARBON,
     COMMAND,
     DEAD_LETTER,
+    HELD,
+    LEAD,
     NOTIFICATION,
     PLUG,
     PREFERENCE,
@@ -126,6 +130,14 @@ def _results() -> Iterator[tuple[str, Contract]]:
     yield COMMAND.name, CommandEvent(
         id="c1b7e0", car=CAR, session_id=_STAY, plan_revision=1, action=Action.START, phase=CommandPhase.CONFIRMED,
         at=_at(2, 3, day=26), decided_at=_at(2, day=26), not_after=_at(2, 10, day=26), reason="the plan says charge",
+    )  # fmt: skip
+    yield HELD.name, HeldCar(
+        car=CAR, oem="simulator", vehicle="car1", session_id=_STAY, since=_at(18, 5), lease_until=_at(18, 25),
+        last_safe_start=_at(4, 30, day=26), backstop_at=_at(4, 15, day=26),
+    )  # fmt: skip
+    yield LEAD.name, LeadTime(
+        oem="simulator", model="Compact 58", action=Action.START, partition=0, samples=214, median_seconds=24,
+        p90_seconds=41, at=_at(18, 5),
     )  # fmt: skip
     hours = ((2, 3, 7.4, 0.071), (3, 4, 7.4, 0.07), (4, 5, 1.3, 0.0743))
     yield SESSION.name, SessionSettled(

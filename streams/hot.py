@@ -51,6 +51,7 @@ class TelemetryRow(Struct, frozen=True, gc=False):
     range_km: RangeKm | None = None
     odometer_km: OdometerKm | None = None
     at_home: bool | None = None
+    scheduled_start: Instant | None = None
     car_time: Instant | None = None
     oem_time: Instant | None = None
 
@@ -59,6 +60,7 @@ class TelemetryRow(Struct, frozen=True, gc=False):
             self.received_time.tzinfo is not UTC
             or (self.car_time is not None and self.car_time.tzinfo is not UTC)
             or (self.oem_time is not None and self.oem_time.tzinfo is not UTC)
+            or (self.scheduled_start is not None and self.scheduled_start.tzinfo is not UTC)
         ):
             _to_utc(self)
 
@@ -99,6 +101,7 @@ class VehicleRow(Struct, frozen=True, gc=False):
     power_kw: float | None = None
     odometer_km: float | None = None
     at_home: bool | None = None
+    scheduled_start: Instant | None = None
     unplug_suspected_at: Instant | None = None
     session: SessionRow | None = None
 
@@ -108,6 +111,7 @@ class VehicleRow(Struct, frozen=True, gc=False):
             or self.received_time.tzinfo is not UTC
             or (self.soc_time is not None and self.soc_time.tzinfo is not UTC)
             or (self.unplug_suspected_at is not None and self.unplug_suspected_at.tzinfo is not UTC)
+            or (self.scheduled_start is not None and self.scheduled_start.tzinfo is not UTC)
         ):
             _to_utc(self)
 

@@ -15,7 +15,9 @@ from streams.contracts.command import CommandEvent
 from streams.contracts.dead_letter import DeadLetter
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.forecast import Forecast
+from streams.contracts.held import HeldCar
 from streams.contracts.internal import Standing, Tick
+from streams.contracts.lead import LeadTime
 from streams.contracts.notification import NotificationEvent
 from streams.contracts.plug_event import PlugEvent
 from streams.contracts.preference import Preference
@@ -25,7 +27,7 @@ from streams.contracts.session import SessionSettled
 from streams.contracts.telemetry import Telemetry
 from streams.contracts.vehicle import VehicleState
 
-Key = Literal["car", "account", "tariff", "region", "forecast", "partition", "original"]
+Key = Literal["car", "account", "tariff", "region", "forecast", "partition", "lead", "original"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,23 @@ COMMAND = Topic(
     "Audit trail: intent, sending, sent, confirmed or failed or unknown or expired.",
     retention=timedelta(days=400),
 )
+HELD = Topic(
+    "d2ev.held.state.v1",
+    HeldCar,
+    "car",
+    "dispatch",
+    "Cars that a stop of ours keeps from charging, with the lease after which anyone may start them.",
+    compacted=True,
+)
+LEAD = Topic(
+    "d2ev.lead.state.v1",
+    LeadTime,
+    "lead",
+    "confirmation",
+    "How long cars take to obey, per OEM, model and action, learned from confirmations.",
+    compacted=True,
+    personal=False,
+)
 SESSION = Topic(
     "d2ev.session.event.v1",
     SessionSettled,
@@ -253,7 +272,9 @@ TOPICS: tuple[Topic, ...] = (
     DEMAND,
     ADDER,
     STANDING,
+    HELD,
     COMMAND,
+    LEAD,
     SESSION,
     STATUS,
     NOTIFICATION,

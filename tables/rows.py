@@ -37,6 +37,10 @@ class AccountRow(Row):
     cars: tuple[str, ...] = ()
     rotations: int = 0
     refreshing_since: datetime | None = None
+    #: The newest access token: good without a refresh after a take-over, and when a refresh is refused.
+    sealed_access: str | None = None
+    access_issued_at: datetime | None = None
+    access_expires_at: datetime | None = None
     link: Link = Link.LINKED
     since: datetime
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from oem_connectors.base import Call, Can, Connector, OAuth2, Quota, Vehicle
+from oem_connectors.base import Call, Can, Connector, Limits, OAuth2, Pace, Quota, Vehicle
 from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable, Unreadable
 from oem_connectors.fields import flag, instant, number, reading, text, word
 from streams.contracts.command import Action
@@ -74,11 +74,13 @@ CONNECTOR = Connector(
     capabilities=lambda _model: Can.READ | Can.START | Can.STOP | Can.WAKE | Can.LIMIT,
     read=Call("GET", "/v1/vehicles/{vehicle}/state"),
     list_vehicles=Call("GET", "/v1/vehicles"),
-    commands={action: Call("POST", f"/v1/vehicles/{{vehicle}}/{action.value}") for action in Action},
+    commands={
+        action: Call("POST", f"/v1/vehicles/{{vehicle}}/{action.value}")
+        for action in (Action.START, Action.STOP, Action.WAKE)
+    },
     normalise=normalise,
     vehicles=vehicles,
-    poll_quota=Quota(calls=60, per=timedelta(minutes=1)),
-    poll_plugged=timedelta(minutes=5),
-    poll_idle=timedelta(minutes=5),
+    limits=Limits(reads=Quota(60, timedelta(minutes=1)), commands=Quota(30, timedelta(minutes=1))),
+    pace=Pace(plugged=timedelta(minutes=5), idle=timedelta(minutes=5)),
     outcome=outcome,
 )

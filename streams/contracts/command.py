@@ -10,11 +10,13 @@ from streams.contracts.base import CarKey, Contract, Instant
 
 
 class Action(StrEnum):
-    """What we ask of a car."""
+    """What we ask of a car: to charge, to rest, to wake, to start by itself at an instant, or to forget that."""
 
     START = "start"
     STOP = "stop"
     WAKE = "wake"
+    SCHEDULE = "schedule"
+    UNSCHEDULE = "unschedule"
 
 
 class CommandPhase(StrEnum):
@@ -48,5 +50,6 @@ class CommandEvent(Contract):
     not_after: Instant = Field(description="never sent later than this")
     reason: str
     serves: str | None = Field(default=None, description="the desired state: reason and since when")
+    start_at: Instant | None = Field(default=None, description="what the car's own schedule is set to")
     detail: str | None = None
     retry_at: Instant | None = Field(default=None, description="the OEM asked us to wait until then")

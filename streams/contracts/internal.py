@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from streams.contracts.base import CarKey, Contract, Instant
 
 
@@ -24,10 +26,12 @@ class Tick(Contract):
 
 
 class Standing(Contract):
-    """How control stands with a car: have we given up, has the driver taken over, in which session."""
+    """How control stands with a car, by the session it holds for; null where it does not."""
 
     car: CarKey
-    gave_up_session: str | None = None
-    driver_session: str | None = None
+    gave_up_session: str | None = Field(default=None, description="commands have no effect")
+    driver_session: str | None = Field(default=None, description="the driver switched the car by hand")
+    own_schedule_session: str | None = Field(default=None, description="the car's own schedule rules")
+    at_risk_session: str | None = Field(default=None, description="the last safe start is near and no power is seen")
     reason: str
     at: Instant

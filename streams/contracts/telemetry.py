@@ -44,6 +44,7 @@ class Telemetry(Contract):
     range_km: float | None = Field(default=None, ge=0, le=2000)
     odometer_km: float | None = Field(default=None, ge=0, le=5_000_000)
     at_home: bool | None = None
+    scheduled_start: Instant | None = Field(default=None, description="when the car's own schedule starts it next")
     car_time: Instant | None = Field(default=None, description="when the car took the sample")
     oem_time: Instant | None = Field(default=None, description="when the OEM's cloud received it")
     received_time: Instant = Field(description="when we received it")

@@ -46,6 +46,9 @@ class VehicleState(Contract):
     power_kw: float | None = None
     odometer_km: float | None = None
     at_home: bool | None = None
+    scheduled_start: Instant | None = Field(
+        default=None, description="when the car's own schedule starts it next; null: it has none, or never said"
+    )
     car_time: Instant = Field(description="the car's time of the newest sample (ours where it gave none)")
     received_time: Instant
     unplug_suspected_at: Instant | None = Field(default=None, description="one reading said unplugged")

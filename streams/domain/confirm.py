@@ -19,6 +19,8 @@ _EFFECT: Final = {
     Action.START: frozenset({Charge.CHARGING, Charge.COMPLETE}),
     Action.STOP: frozenset(Charge) - {Charge.CHARGING, Charge.STARTING, Charge.UNKNOWN},
     Action.WAKE: frozenset(Charge),
+    Action.SCHEDULE: frozenset(Charge),
+    Action.UNSCHEDULE: frozenset(Charge),
 }
 
 

@@ -60,6 +60,9 @@ class ControlState(BaseModel):
     halted_at: Instant | None = Field(default=None, description="charging turned into rest after this sample")
     driver_override_session: str | None = None
     driver_override_at: Instant | None = None
+    own_schedule_session: str | None = Field(default=None, description="the car's own schedule rules in it")
+    at_risk: bool = Field(default=False, description="no power near the last safe start: tell the driver")
+    backstop_at: Instant | None = Field(default=None, description="the start that we wrote into the car")
 
 
 def observe_registration(control: ControlState, message: Registration) -> ControlState:

@@ -34,6 +34,7 @@ from streams.domain.desired import (
     plan_due,
     usable_plan,
 )
+from streams.domain.leads import NO_LEADS, Leads
 
 __all__ = [
     "ControlPolicy",
@@ -58,8 +59,15 @@ class Decision(NamedTuple):
     next_at: datetime | None
 
 
-def reconcile(control: ControlState, now: datetime, policy: ControlPolicy) -> Decision:
+def reconcile(
+    control: ControlState,
+    now: datetime,
+    policy: ControlPolicy,
+    can: frozenset[Action] = frozenset(Action),
+    leads: Leads = NO_LEADS,
+) -> Decision:
     """The one command that brings the car closer to what it should do, or none, with the reason."""
+    del can, leads
     registration, state, session = control.registration, control.state, open_session(control)
     if registration is None or state is None or session is None:
         return Decision(None, _absent(control), None, control, None)

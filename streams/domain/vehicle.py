@@ -46,6 +46,7 @@ def _first(reading: TelemetryRow, at: datetime) -> VehicleRow:
         power_kw=reading.power_kw,
         odometer_km=reading.odometer_km,
         at_home=reading.at_home,
+        scheduled_start=reading.scheduled_start,
         session=None if why is None else open_session(reading, at, why),
     )
 
@@ -68,6 +69,8 @@ def _newer(state: VehicleRow, reading: TelemetryRow, at: datetime) -> VehicleRow
         power_kw=power_kw,
         odometer_km=state.odometer_km if odometer_km is None else odometer_km,
         at_home=state.at_home if at_home is None else at_home,
+        # A reading that says how charging stands also says whether the car has a schedule.
+        scheduled_start=state.scheduled_start if reading.charge is Charge.UNKNOWN else reading.scheduled_start,
         unplug_suspected_at=belief.unplug_suspected_at,
         session=belief.session,
     )

@@ -86,7 +86,7 @@ def make_app(world: World) -> web.Application:
     car = "/v1/vehicles/{vehicle}"
     app.router.add_get(f"{car}/state", partial(cloud.serve, "state", cloud.state))
     app.router.add_post(f"{car}/limit/{{percent}}", partial(cloud.serve, "limit", cloud.limit))
-    for action in Action:
+    for action in (Action.START, Action.STOP, Action.WAKE):
         endpoint = partial(cloud.command, action)
         app.router.add_post(f"{car}/{action.value}", partial(cloud.serve, action.value, endpoint))
     return app
