@@ -21,7 +21,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._counts: dict[str, Counter[str]] = {}
         self._beats: dict[str, dict[int, datetime]] = {}
-        r = self.registry
+        self._declare_flow(self.registry)
+        self._declare_control(self.registry)
+
+    def _declare_flow(self, r: CollectorRegistry) -> None:
         self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
         self.build.labels(_version()).set(1)
         self.stage_records = PromCounter(
@@ -42,6 +45,10 @@ class Metrics:
             ["stage"],
             registry=r,
         )
+        self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
+        self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
+
+    def _declare_control(self, r: CollectorRegistry) -> None:
         self.plug_delay = Histogram(
             "d2ev_plug_detection_delay_seconds",
             "From plug-in at the car to our plug-in event.",
@@ -77,8 +84,6 @@ class Metrics:
             "d2ev_commands_waiting", "Commands that wait for a rate budget.", ["oem"], registry=r
         )
         self.breaker = Gauge("d2ev_oem_breaker_open", "1 while calls to the OEM are suspended.", ["oem"], registry=r)
-        self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
-        self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
 
     def watch(self, in_flight: Callable[[], int], partitions: Callable[[], int]) -> None:
         """Read these two gauges from the worker whenever the metrics are asked for."""

@@ -37,6 +37,7 @@ class Asked(NamedTuple):
 def answer_of(asked: Asked, made: Plan) -> dict[str, Any]:
     """The object that is printed. Without prices nothing is known of cost; without a charge, nothing of the end."""
     made = _delayed(asked, _never_nothing(asked, made))
+    shortfall_kwh = _number(made.shortfall_kwh)
     priced = bool(asked.request.curve.slots) or not made.blocks
     return {
         "id": asked.id,
@@ -45,8 +46,8 @@ def answer_of(asked: Asked, made: Plan) -> dict[str, Any]:
         "cost": _number(made.cost, _OF_MONEY) if priced else None,
         "carbon_g": _number(made.carbon_g) if priced else None,
         "objective": _number(made.objective, _OF_MONEY) if priced else None,
-        "reachable": made.reachable,
-        "shortfall_kwh": _number(made.shortfall_kwh),
+        "reachable": shortfall_kwh == 0,
+        "shortfall_kwh": shortfall_kwh,
         "expected_soc_pct": (None if asked.soc_pct is None else _number(asked.soc_at(made, asked.request.ready_by))),
         "ready_at": made.ready_at,
         "known_until": made.known_until.astimezone(UTC) if made.known_until else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -36,7 +36,7 @@ def setting_rows(environ: Mapping[str, str]) -> list[SettingRow]:
 def _row(name: str, field: FieldInfo, given: Mapping[str, str]) -> SettingRow:
     default = _written(field.get_default(call_default_factory=True, validated_data={}))
     value = given.get(name, default)
-    if SecretStr in (field.annotation, *get_args(field.annotation)) and value:
+    if SecretStr in (field.annotation, *get_args(field.annotation)) and value not in {"", "[]"}:
         value = MASK
     return SettingRow(
         name, _kind(field), default, _CREDENTIALS.sub(MASK, value), name in given, field.description or ""
@@ -46,7 +46,7 @@ def _row(name: str, field: FieldInfo, given: Mapping[str, str]) -> SettingRow:
 def _written(value: Any) -> str:
     if value is None:
         return ""
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    return json.dumps(value) if isinstance(value, dict | tuple) else str(value)
 
 
 def _kind(field: FieldInfo) -> str:
@@ -55,7 +55,7 @@ def _kind(field: FieldInfo) -> str:
     if choices:
         return ", ".join(choices)
     if SecretStr in get_args(field.annotation):
-        return "secret"
+        return "JSON list of secrets" if get_origin(field.annotation) is tuple else "secret"
     name = getattr(field.annotation, "__name__", str(field.annotation))
     word = {"str": "text", "int": "whole number", "float": "number", "dict": "JSON object", "Path": "path"}[name]
     bounds = [

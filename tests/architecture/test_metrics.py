@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.metrics import Metrics
 
-LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version", "le"}
+LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version", "le", "reason", "verdict"}
 
 
 @pytest.fixture

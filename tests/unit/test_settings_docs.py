@@ -1,5 +1,7 @@
 """The settings as people see them: all of them, with the values in force, and no secret among them."""
 
+import json
+
 import pytest
 
 from agents.settings import PREFIX, BadSettings, Settings, load
@@ -15,7 +17,10 @@ def test_every_setting_has_a_row_and_a_type() -> None:
 def test_the_defaults_shown_are_the_defaults_used() -> None:
     given = {row.name: row.default for row in setting_rows({}) if row.default}
     assert load({}) == Settings.model_validate(
-        {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if name != "D2EV_OEM_URLS"}
+        {
+            name.removeprefix(PREFIX).lower(): json.loads(value) if value[0] in "{[" else value
+            for name, value in given.items()
+        }
     )
 
 
