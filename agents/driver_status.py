@@ -20,12 +20,11 @@ from streams.domain.status import (
     StatusState,
     observe_account,
     observe_command,
-    observe_driver_wish,
-    observe_gave_up,
     observe_preference,
     observe_registration,
     observe_schedule,
     observe_settled,
+    observe_standing,
     observe_state,
     status,
 )
@@ -44,11 +43,6 @@ from streams.topics import (
 from tables import STATUSES
 from tables.rows import StatusRow
 
-
-def _observe_standing(state: StatusState, message: Standing) -> StatusState:
-    return observe_driver_wish(observe_gave_up(state, message.gave_up_session), message.driver_session)
-
-
 _observe: Callable[[StatusState, object], StatusState] = observer(
     {
         Registration: observe_registration,
@@ -58,7 +52,7 @@ _observe: Callable[[StatusState, object], StatusState] = observer(
         CommandEvent: observe_command,
         SessionSettled: observe_settled,
         AccountState: observe_account,
-        Standing: _observe_standing,
+        Standing: observe_standing,
     }
 )
 

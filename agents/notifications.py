@@ -20,7 +20,12 @@ from tables.rows import NotifiedRow
 
 #: Said again when nobody knows whether they were shown; of all others, silence is better than a repeat.
 MUST_ARRIVE: Final = frozenset(
-    {NotificationKind.CANNOT_BE_READY, NotificationKind.CANNOT_CONTROL, NotificationKind.LINK_LOST}
+    {
+        NotificationKind.CANNOT_BE_READY,
+        NotificationKind.CANNOT_CONTROL,
+        NotificationKind.AT_RISK,
+        NotificationKind.LINK_LOST,
+    }
 )
 
 

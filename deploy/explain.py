@@ -206,6 +206,10 @@ def _about_control(known: Known) -> Iterable[str]:
             yield f"control has given up for this plug session: {known.standing.reason}"
         if known.standing.driver_session == session:
             yield "the driver has taken over for this plug session"
+        if known.standing.own_schedule_session == session:
+            yield "the car follows a schedule of its own"
+        if known.standing.at_risk_session == session:
+            yield "the car should be charging by now, and no reading shows it"
     if known.commands and known.commands[-1].phase not in FINAL:
         last = known.commands[-1]
         yield f"the last command, {last.action.value}, is only {last.phase.value}: telemetry has not proved it yet"

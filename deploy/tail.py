@@ -28,7 +28,7 @@ ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     topics.CAPPED.name: ("region", "issued_at"),
     topics.DEMAND.name: ("region", "partition", "at"),
     topics.SCHEDULE.name: ("revision", "reason", "energy_kwh", "cost", "currency", "sentence"),
-    topics.STANDING.name: ("gave_up_session", "driver_session", "reason"),
+    topics.STANDING.name: ("gave_up_session", "driver_session", "own_schedule_session", "at_risk_session", "reason"),
     topics.HELD.name: ("session_id", "lease_until", "last_safe_start", "backstop_at"),
     topics.LEAD.name: ("oem", "model", "action", "samples", "median_seconds", "p90_seconds"),
     topics.COMMAND.name: ("action", "phase", "attempt", "reason", "detail"),

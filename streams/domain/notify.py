@@ -20,7 +20,15 @@ QUIET_UNTIL: Final = time(6, 30)
 MOVED: Final = timedelta(minutes=30)
 _REMEMBERED: Final = 64
 
-_CAN_WAIT: Final = {NotificationKind.PLAN_MOVED, NotificationKind.DONE}
+_CAN_WAIT: Final = {NotificationKind.PLAN_MOVED, NotificationKind.DONE, NotificationKind.STOOD_DOWN}
+_ONCE_A_SESSION: Final = {
+    StatusReason.CANNOT_CONTROL: NotificationKind.CANNOT_CONTROL,
+    StatusReason.AT_RISK: NotificationKind.AT_RISK,
+    StatusReason.CHARGING_BY_DRIVER: NotificationKind.STOOD_DOWN,
+    StatusReason.STOPPED_BY_DRIVER: NotificationKind.STOOD_DOWN,
+    StatusReason.OWN_SCHEDULE: NotificationKind.OWN_SCHEDULE,
+    StatusReason.CHARGING_BOOST: NotificationKind.BOOSTED,
+}
 _HAS_PLAN: Final = {
     StatusReason.WAITING_FOR_CHEAP,
     StatusReason.CHARGING_AS_PLANNED,
@@ -89,10 +97,8 @@ def _due(told: Ledger, status: DriverStatus, now: datetime) -> Iterator[tuple[No
             yield NotificationKind.PLAN_MOVED, session_id, str(status.next_start)
     if status.reason is StatusReason.CANNOT_BE_READY:
         yield NotificationKind.CANNOT_BE_READY, session_id, f"{status.ready_by} {status.target_soc_pct}"
-    if status.reason is StatusReason.CANNOT_CONTROL:
-        yield NotificationKind.CANNOT_CONTROL, session_id, ""
-    if status.reason is StatusReason.CHARGING_BOOST:
-        yield NotificationKind.BOOSTED, session_id, ""
+    if (once := _ONCE_A_SESSION.get(status.reason)) is not None:
+        yield once, session_id, ""
     if status.reason is StatusReason.LINK_LOST:
         yield NotificationKind.LINK_LOST, None, str(told.links_lost)
     if status.settled_session_id and (status.saved != 0 or status.saved_carbon_g not in {0, None}):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from streams.contracts.account import AccountState, Link
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.driver_status import DriverStatus, StatusReason
+from streams.contracts.internal import Standing
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import PlanReason, Schedule
@@ -21,6 +22,7 @@ from streams.domain.ids import stable_id
 
 _LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
 _FLOWING: Final = {Charge.CHARGING, Charge.STARTING}
+_SWITCHES: Final = {Action.START, Action.STOP}
 _BROKEN: Final = {Charge.NO_POWER, Charge.FAULT}
 
 
@@ -35,8 +37,7 @@ class StatusState(BaseModel):
     state: VehicleState | None = None
     schedule: Schedule | None = None
     command: CommandEvent | None = None
-    gave_up_session: str | None = None
-    driver_session: str | None = None
+    standing: Standing | None = None
     settled: SessionSettled | None = None
     account: AccountState | None = None
 
@@ -66,19 +67,15 @@ def observe_schedule(s: StatusState, message: Schedule) -> StatusState:
 
 
 def observe_command(s: StatusState, message: CommandEvent) -> StatusState:
-    """The last start or stop; a wake only prepares one and tells the driver nothing."""
+    """The last start or stop; what only prepares one, or stands by for us, tells the driver nothing."""
     stale = s.command is not None and s.command.at > message.at
-    return s if stale or message.action is Action.WAKE else s.model_copy(update={"command": message})
+    return s if stale or message.action not in _SWITCHES else s.model_copy(update={"command": message})
 
 
-def observe_gave_up(s: StatusState, session_id: str | None) -> StatusState:
-    """The session in which control was given up; None when the car follows again."""
-    return s.model_copy(update={"gave_up_session": session_id})
-
-
-def observe_driver_wish(s: StatusState, session_id: str | None) -> StatusState:
-    """The session in which the driver charges by hand; None when the plan rules again."""
-    return s.model_copy(update={"driver_session": session_id})
+def observe_standing(s: StatusState, message: Standing) -> StatusState:
+    """How control stands with the car."""
+    stale = s.standing is not None and s.standing.at > message.at
+    return s if stale else s.model_copy(update={"standing": message})
 
 
 def observe_settled(s: StatusState, message: SessionSettled) -> StatusState:
@@ -175,14 +172,26 @@ def _reason(s: StatusState, schedule: Schedule | None, now: datetime) -> StatusR
 def _with_session(
     s: StatusState, state: VehicleState, session: PlugSession, schedule: Schedule | None, now: datetime
 ) -> StatusReason:
-    if s.gave_up_session == session.id or state.charge in _BROKEN:
+    if state.charge in _BROKEN or (s.standing is not None and s.standing.gave_up_session == session.id):
         return StatusReason.CANNOT_CONTROL
     if schedule is None or schedule.reason is PlanReason.AWAY:
         return StatusReason.PLANNING
-    if s.driver_session == session.id and state.charge in _FLOWING:
-        return StatusReason.CHARGING_BY_DRIVER
+    handed_over = None if s.standing is None else _handed_over(s.standing, state.charge, session)
+    if handed_over is not None:
+        return handed_over
     command = s.command if s.command and s.command.session_id == session.id else None
     return _by_plan(schedule, state.charge, command, now)
+
+
+def _handed_over(standing: Standing, charge: Charge, session: PlugSession) -> StatusReason | None:
+    """Something else than the plan decides: a hand at the car, the car's own schedule, or nothing that we can see."""
+    flowing, over = charge in _FLOWING, charge is Charge.COMPLETE
+    if standing.at_risk_session == session.id and not flowing and not over:
+        return StatusReason.AT_RISK
+    if standing.driver_session == session.id and not over:
+        return StatusReason.CHARGING_BY_DRIVER if flowing else StatusReason.STOPPED_BY_DRIVER
+    own = standing.own_schedule_session == session.id and not flowing and not over
+    return StatusReason.OWN_SCHEDULE if own else None
 
 
 def _without_session(state: VehicleState | None) -> StatusReason:

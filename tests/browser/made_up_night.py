@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from deploy.demo.fleet import SimVehicle, fleet
 from deploy.demo.live import Car, Live, WorkerInfo
 from streams.contracts.forecast import ForecastKind
+from streams.contracts.internal import Standing
 from streams.contracts.notification import NotificationKind
 from streams.contracts.plug_event import PlugEventKind
 from streams.domain.status import StatusState, status
@@ -59,7 +60,9 @@ def _messages(v: SimVehicle, now: datetime) -> Iterator[tuple[datetime, str, obj
 def _given_up(v: SimVehicle, seen: StatusState) -> StatusState:
     if int(v.vehicle[-4:]) % OUT_OF_REACH or seen.schedule is None:
         return seen
-    return seen.model_copy(update={"gave_up_session": seen.schedule.session_id})
+    plan = seen.schedule
+    given_up = Standing(car=v.car, gave_up_session=plan.session_id, reason="ignored", at=plan.inputs.now)
+    return seen.model_copy(update={"standing": given_up})
 
 
 def _loads(now: datetime, cars: list[SimVehicle]) -> tuple[list[tuple[datetime, float]], list[tuple[datetime, float]]]:

@@ -189,3 +189,25 @@ def test_a_restart_between_two_statuses_changes_nothing() -> None:
     ledger, _ = told([(1, seen())])
     assert Ledger.model_validate_json(ledger.model_dump_json()) == ledger
     assert ledger.announced_start == after(390)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (R.CHARGING_BY_DRIVER, NotificationKind.STOOD_DOWN),
+        (R.STOPPED_BY_DRIVER, NotificationKind.STOOD_DOWN),
+        (R.OWN_SCHEDULE, NotificationKind.OWN_SCHEDULE),
+        (R.AT_RISK, NotificationKind.AT_RISK),
+        (R.CANNOT_CONTROL, NotificationKind.CANNOT_CONTROL),
+    ],
+)
+def test_what_takes_the_plan_out_of_our_hands_is_told_once_a_session(reason: R, kind: NotificationKind) -> None:
+    again = seen(reason, session_id="s2")
+    said = [event for event in told([(30, seen(reason)), (31, seen()), (40, seen(reason)), (50, again)])[1]]
+    assert [event.session_id for event in said if event.kind is kind] == ["s1", "s2"]
+
+
+def test_a_car_at_risk_is_told_at_night_too_and_a_hand_at_the_car_waits_for_the_morning() -> None:
+    assert kinds((NIGHT, seen(R.AT_RISK))) == ["at_risk"]
+    assert kinds((NIGHT, seen(R.STOPPED_BY_DRIVER))) == []
+    assert kinds((NIGHT, seen(R.STOPPED_BY_DRIVER)), (MORNING, seen(R.STOPPED_BY_DRIVER))) == ["stood_down"]

@@ -8,6 +8,7 @@ import pytest
 from streams.contracts.account import AccountState, Link
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.driver_status import DriverStatus, StatusReason
+from streams.contracts.internal import Standing
 from streams.contracts.schedule import Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.domain import status as rules
@@ -45,6 +46,15 @@ def told(minutes: float = 1, **changes: Any) -> DriverStatus:
     return made
 
 
+def handed(minutes: float = 0, *, charging: bool = False, **sessions: str) -> dict[str, Any]:
+    seen = state(minutes, **(CHARGING if charging else {}))
+    return {"state": seen, "standing": stands(**sessions)}
+
+
+def stands(**sessions: str) -> Standing:
+    return Standing(car=CAR, reason="test", at=PLUGGED, **sessions)
+
+
 LOST = AccountState(account="acct", oem="simulator", link=Link.REVOKED, reason="revoked", since=PLUGGED)
 
 
@@ -75,8 +85,17 @@ LOST = AccountState(account="acct", oem="simulator", link=Link.REVOKED, reason="
             id="started at the car after our stop",
         ),
         pytest.param(
-            9, {"state": state(9, **CHARGING), "driver_session": "s1"}, "charging_by_driver", id="driver's wish"
+            9, handed(9, charging=True, driver_session="s1"), "charging_by_driver", id="driver's wish"
         ),
+        pytest.param(9, {"standing": stands(driver_session="s1")}, "stopped_by_driver", id="stopped at the car"),
+        pytest.param(9, {"standing": stands(driver_session="s0")}, "waiting_for_cheap", id="by hand, last time"),
+        pytest.param(9, {"standing": stands(own_schedule_session="s1")}, "own_schedule", id="its own timer"),
+        pytest.param(9, handed(9, charging=True, own_schedule_session="s1"), "stopping", id="its own timer began"),
+        pytest.param(700, handed(690, at_risk_session="s1"), "at_risk", id="no power seen"),
+        pytest.param(
+            400, handed(400, charging=True, at_risk_session="s1"), "charging_as_planned", id="power was seen"
+        ),
+
         pytest.param(400, {"state": state(400)}, "starting", id="in a block, not charging yet"),
         pytest.param(400, {"state": state(400, **CHARGING)}, "charging_as_planned", id="as planned"),
         pytest.param(
@@ -87,8 +106,8 @@ LOST = AccountState(account="acct", oem="simulator", link=Link.REVOKED, reason="
         pytest.param(1, {"schedule": plan_of(target_soc_pct=50)}, "at_target", id="at target"),
         pytest.param(400, {"state": state(400, charge=Charge.COMPLETE)}, "at_target", id="complete"),
         pytest.param(1, {"state": state(charge=Charge.NO_POWER)}, "cannot_control", id="dead socket"),
-        pytest.param(1, {"gave_up_session": "s1"}, "cannot_control", id="does not obey"),
-        pytest.param(1, {"gave_up_session": "s0"}, "waiting_for_cheap", id="did not obey last time"),
+        pytest.param(1, {"standing": stands(gave_up_session="s1")}, "cannot_control", id="does not obey"),
+        pytest.param(1, {"standing": stands(gave_up_session="s0")}, "waiting_for_cheap", id="did not obey last time"),
         pytest.param(1, {"account": LOST}, "link_lost", id="link lost"),
         pytest.param(
             1, {"account": LOST.model_copy(update={"link": Link.EXPIRING})}, "waiting_for_cheap", id="link expiring"
@@ -122,9 +141,10 @@ def test_the_version_is_a_hash_of_the_content_not_of_the_time() -> None:
     assert first.at != second.at
 
 
-def test_a_wake_says_nothing_to_the_driver() -> None:
+@pytest.mark.parametrize("action", [Action.WAKE, Action.SCHEDULE, Action.UNSCHEDULE])
+def test_what_is_no_switch_says_nothing_to_the_driver(action: Action) -> None:
     known = StatusState(car=CAR)
-    assert rules.observe_command(known, command(Action.WAKE, CommandPhase.SENT)) == known
+    assert rules.observe_command(known, command(action, CommandPhase.SENT)) == known
 
 
 def test_an_older_message_never_undoes_a_newer_one() -> None:
