@@ -38,6 +38,7 @@ def _facts(summary: Mapping[str, Any]) -> Table:
         "Commands": _counted(
             summary["commands"], ("sent", "confirmed", "failed", "unknown", "expired", "duplicate_effective")
         ),
+        "Control": _control(summary["control"]),
         "Notifications": _counted(summary["notifications"], ("sent", "duplicate")),
         "Plug events": _counted(summary["plug_events"], ()),
         "Plans": f"{summary['schedules']} published, {_each(summary, 'blocks_per_session')} blocks and "
@@ -60,6 +61,18 @@ def _counted(counts: Mapping[str, Any] | int, names: tuple[str, ...]) -> Text:
         if isinstance(counts.get(name), int)
     ]
     return Text(", ").join(parts)
+
+
+def _control(control: Mapping[str, Any]) -> str:
+    seen, stopped = control["plug_in_to_seen_seconds"], control["seen_to_stop_seconds"]
+    return (
+        f"plug-in seen after {_seconds(seen['median'])} (95 %: {_seconds(seen['p95'])}), "
+        f"stop sent {_seconds(stopped['median'])} later (95 %: {_seconds(stopped['p95'])})"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return books.NONE if value is None else f"{value:.0f} s"
 
 
 def _each(summary: Mapping[str, Any], name: str) -> str:

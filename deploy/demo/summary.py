@@ -10,6 +10,7 @@ from typing import Any
 
 from deploy.demo.accounts import settle_fleet
 from deploy.demo.fleet import SimVehicle
+from deploy.demo.reactions import reactions
 from deploy.demo.recorded import Window, settlement_slots
 from deploy.demo.watch import Watch
 from deploy.demo.world import metered_stays
@@ -44,6 +45,12 @@ def summarise(
         "schedules": len(watch.schedules),
         "commands": _commands(watch, world),
         "notifications": _notifications(watch),
+        "control": reactions(
+            watch.plugs.values(),
+            watch.sendings.values(),
+            watch.commands.values(),
+            {vehicle.car: [stay.plug_in for stay in vehicle.stays] for vehicle in fleet},
+        ),
         "ready_by": books.pop("ready_by"),
         "energy_kwh": books.pop("energy_kwh"),
         "currency": "EUR",

@@ -26,6 +26,7 @@ class Watch:
     def __init__(self, bootstrap: str, partitions: int, live: Live, replay_telemetry: int, writer: LogWriter) -> None:
         self.schedules: list[Schedule] = []
         self.commands: dict[str, CommandEvent] = {}
+        self.sendings: dict[str, CommandEvent] = {}
         self.outcomes: dict[str, set[CommandPhase]] = {}
         self.plugs: dict[str, PlugEvent] = {}
         self.notifications: list[NotificationEvent] = []
@@ -90,6 +91,8 @@ class Watch:
                 self.schedules.append(message)
             case CommandEvent():
                 self.commands[message.id] = message
+                if message.phase is CommandPhase.SENDING:
+                    self.sendings[message.id] = message
                 self.outcomes.setdefault(message.id, set()).add(message.phase)
             case PlugEvent():
                 self.plugs[message.id] = message

@@ -129,6 +129,10 @@ def summary(**changed: Any) -> dict[str, Any]:
         "plug_events": {"plugged_in": 31, "unplugged": 30},
         "schedules": 60,
         "commands": {"sent": 50, "confirmed": 48, "failed": 1, "unknown": 1, "duplicate_effective": 0},
+        "control": {
+            "plug_in_to_seen_seconds": {"median": 120.0, "p95": 600.0, "sessions": 31},
+            "seen_to_stop_seconds": {"median": 7.0, "p95": None, "sessions": 0},
+        },
         "notifications": {"sent": 60, "duplicate": 0},
         "ready_by": {"met": 28, "missed": 0, "unreachable": 2, "left_early": 1},
         "energy_kwh": 400.0,
@@ -163,6 +167,7 @@ def rendered(told: dict[str, Any]) -> str:
         "0 duplicate effective",
         "1.25 blocks",
         "93 s",
+        "plug-in seen after 120 s (95 %: 600 s), stop sent 7 s later (95 %: –)",
     ],
 )
 def test_the_books_stand_beside_the_other_ways(words: str) -> None:
