@@ -9,12 +9,13 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oem_connectors import conformance_http
 from oem_connectors.base import ABILITY, Can, Connector
 from oem_connectors.mutations import Raw, leaves, with_value, without
-from oem_connectors.subject import Broken, Subject, said
+from oem_connectors.subject import RECEIVED, Broken, Subject, said
+from streams.contracts.command import Action
 
 Promise = Callable[[Subject], Iterator[str]]
 _MAX_LINES = 150
@@ -93,6 +94,17 @@ def commands_match_capabilities(subject: Subject) -> Iterator[str]:
             yield f"the path of {action.value} does not name the vehicle"
 
 
+def schedules_name_the_instant(subject: Subject) -> Iterator[str]:
+    """What sets the car's own schedule says when: another instant makes another body."""
+    call = subject.connector.commands.get(Action.SCHEDULE)
+    if call is None:
+        return
+    if not callable(call.body):
+        yield "the body of schedule must be a function of the instant"
+    elif call.body(RECEIVED) == call.body(RECEIVED + timedelta(minutes=5)):
+        yield "the body of schedule is the same for two instants"
+
+
 def nothing_private(subject: Subject) -> Iterator[str]:
     """No vehicle identity, token, address or place in the samples or in the connector's repr."""
     texts = {file.name: file.read_text("utf-8") for file in (subject.folder / "samples").glob("*.json")}
@@ -127,6 +139,7 @@ PROMISES: tuple[Promise, ...] = (
     missing_is_null,
     wrong_types_are_refused,
     commands_match_capabilities,
+    schedules_name_the_instant,
     nothing_private,
     small_and_in_its_place,
     imports_are_limited,

@@ -58,7 +58,7 @@ def errors_are_classed(subject: Subject) -> Iterator[str]:
                 on_command,
                 trouble,
                 connector,
-                lambda client, action=action: client.command(_GRANT, "car", action, "id"),  # type: ignore[misc]
+                lambda client, action=action: client.command(_GRANT, "car", action, "id", start_at=RECEIVED),  # type: ignore[misc]
             )
     yield from _expect("read, not JSON", Unreadable, _status(200, body=b"<html>"), connector, _read)
     dead = _status(400, body=b'{"error":"invalid_grant"}')

@@ -22,7 +22,8 @@ CHARGES = {
     "DEAD_SOCKET": Charge.NO_POWER,
     "FAULT": Charge.FAULT,
 }
-REFUSALS = {"not_plugged", "unknown_vehicle"}
+REFUSALS = {"not_plugged", "not_supported", "start_at_must_be_future", "unknown_vehicle"}
+_COMMANDS = Can.START | Can.STOP | Can.WAKE
 
 
 def normalise(car: str, raw: Mapping[str, Any], received_time: datetime) -> Telemetry:
@@ -38,10 +39,16 @@ def normalise(car: str, raw: Mapping[str, Any], received_time: datetime) -> Tele
         power_kw=number(raw, "charger", "kw"),
         odometer_km=number(raw, "odometer_km"),
         at_home=flag(raw, "at_home"),
+        scheduled_start=instant(raw, "timer", "start_at"),
         car_time=instant(raw, "sampled_at"),
         oem_time=instant(raw, "synced_at"),
         received_time=received_time,
     )
+
+
+def schedule(start_at: datetime) -> Mapping[str, Any]:
+    """The body that makes the car start by itself, once."""
+    return {"start_at": start_at.isoformat()}
 
 
 def vehicles(raw: Mapping[str, Any]) -> Sequence[Vehicle]:
@@ -66,18 +73,27 @@ def outcome(status: int, body: Mapping[str, Any]) -> str | OemError | None:
     return None
 
 
+def capabilities(model: str) -> Can:
+    """The plainest model has no schedule of its own; one can only be read."""
+    if model == "readonly":
+        return Can.READ | Can.LIMIT
+    commands = _COMMANDS if model.endswith("-basic") else _COMMANDS | Can.SCHEDULE
+    return Can.READ | Can.LIMIT | commands
+
+
 CONNECTOR = Connector(
     name="simulator",
     title="D2EV simulator",
     base_url="http://127.0.0.1:8770",
     auth=OAuth2(token_path="/oauth/token", client_id="d2ev"),  # noqa: S106 - a path, no secret
-    capabilities=lambda _model: Can.READ | Can.START | Can.STOP | Can.WAKE | Can.LIMIT,
+    capabilities=capabilities,
     read=Call("GET", "/v1/vehicles/{vehicle}/state"),
     list_vehicles=Call("GET", "/v1/vehicles"),
     commands={
         action: Call("POST", f"/v1/vehicles/{{vehicle}}/{action.value}")
-        for action in (Action.START, Action.STOP, Action.WAKE)
-    },
+        for action in (Action.START, Action.STOP, Action.WAKE, Action.UNSCHEDULE)
+    }
+    | {Action.SCHEDULE: Call("POST", "/v1/vehicles/{vehicle}/schedule", schedule)},
     normalise=normalise,
     vehicles=vehicles,
     limits=Limits(reads=Quota(60, timedelta(minutes=1)), commands=Quota(30, timedelta(minutes=1))),

@@ -57,6 +57,8 @@ def everything_is_rejected(_status: int, _body: Raw) -> Rejected:
 
 
 READ_ONLY_CALLS = {Action.START: Call("POST", "/start")}
+DEAF_SCHEDULE = {**CONNECTOR.commands, Action.SCHEDULE: Call("POST", "/{vehicle}/schedule")}
+ONE_SCHEDULE = {**CONNECTOR.commands, Action.SCHEDULE: Call("POST", "/{vehicle}/schedule", lambda _at: {"at": 5})}
 BROKEN: list[tuple[Promise, dict[str, Any]]] = [
     (conformance.samples_normalise, {"normalise": takes_missing_for_zero}),
     (conformance.new_words_are_unknown, {"normalise": guesses_the_plug}),
@@ -66,6 +68,8 @@ BROKEN: list[tuple[Promise, dict[str, Any]]] = [
     (conformance.commands_match_capabilities, {"commands": {}}),
     (conformance.commands_match_capabilities, {"commands": READ_ONLY_CALLS}),
     (conformance.commands_match_capabilities, {"capabilities": lambda _model: Can.START}),
+    (conformance.schedules_name_the_instant, {"commands": DEAF_SCHEDULE}),
+    (conformance.schedules_name_the_instant, {"commands": ONE_SCHEDULE}),
     (conformance.nothing_private, {"title": "WVWZZZ1JZXW000001"}),
     (conformance.nothing_private, {"base_url": "https://me@example.org"}),
     (conformance.small_and_in_its_place, {"name": "other"}),

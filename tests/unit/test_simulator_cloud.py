@@ -182,6 +182,30 @@ async def test_reading_a_sleeping_car_gives_its_last_word_and_does_not_wake_it()
         assert (await at.client.read(grant, "a.car1", "car1", at.now)).car_time == at.now
 
 
+async def test_the_schedule_in_the_car_goes_over_the_wire_and_back() -> None:
+    async with desk() as at:
+        grant = await at.link()
+        await at.client.command(grant, "car1", Action.STOP, "x")
+        at.now += timedelta(minutes=2)
+        await at.client.command(grant, "car1", Action.SCHEDULE, "y", start_at=at.now + HOUR)
+        reading = await at.client.read(grant, "a.car1", "car1", at.now)
+        assert (reading.charge, reading.scheduled_start) == (Charge.SCHEDULED, at.now + HOUR)
+        with pytest.raises(Rejected):
+            await at.client.command(grant, "car1", Action.SCHEDULE, "z", start_at=at.now)
+        await at.client.command(grant, "car1", Action.UNSCHEDULE, "z")
+        reading = await at.client.read(grant, "a.car1", "car1", at.now)
+        assert (reading.charge, reading.scheduled_start) == (Charge.IDLE, None)
+
+
+async def test_a_car_that_can_only_be_read_refuses_every_command() -> None:
+    async with desk(cars=[SimCar(account="a", vehicle="car1", model="readonly", stays=[Stay(START, END, 40)])]) as at:
+        grant = await at.link()
+        assert (await at.client.read(grant, "a.car1", "car1", at.now)).charge is Charge.CHARGING
+        for action in Action:
+            with pytest.raises(Rejected):
+                await at.client.command(grant, "car1", action, "x", start_at=at.now + HOUR)
+
+
 @pytest.mark.parametrize(
     ("personality", "minutes", "plug", "car_ahead_minutes"),
     [

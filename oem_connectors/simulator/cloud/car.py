@@ -25,6 +25,10 @@ class Personality(StrEnum):
     CLOCK_SKEW = "clock_skew"  # its clock is seven minutes fast
 
 
+#: Commands about the car's own schedule.
+ON_BOARD = frozenset({Action.SCHEDULE, Action.UNSCHEDULE})
+READ_ONLY = "readonly"
+_NO_SCHEDULE = "-basic"
 FAMILY_CAR = Battery(usable_kwh=60, power_kw=7.4, efficiency=0.9)
 
 
@@ -69,3 +73,7 @@ class SimCar:
     def key(self) -> str:
         """The car key."""
         return f"{self.account}.{self.vehicle}"
+
+    def takes(self, action: Action) -> bool:
+        """Whether its model has this command."""
+        return self.model != READ_ONLY and not (action in ON_BOARD and self.model.endswith(_NO_SCHEDULE))

@@ -14,6 +14,7 @@ class Who(StrEnum):
 
     COMMAND = "command"
     CAR = "car"
+    SCHEDULE = "schedule"  # the one in the car; a command id names who wrote it there
     DRIVER = "driver"
 
 

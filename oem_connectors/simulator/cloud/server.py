@@ -1,4 +1,4 @@
-"""The cloud's HTTP face: OAuth, vehicle list, state, wake, start, stop and limit, with budgets and faults."""
+"""The cloud's HTTP face: OAuth, vehicle list, state, commands and limit, with budgets and faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,8 @@ _REPLIES = {
     Reply.ALREADY: Said(200, {"result": "already"}),
     Reply.ASLEEP: Said(408, {"error": "asleep", "applied": False}),
     Reply.NOT_PLUGGED: Said(409, {"error": "not_plugged", "applied": False}),
+    Reply.UNSUPPORTED: Said(403, {"error": "not_supported", "applied": False}),
+    Reply.NOT_FUTURE: Said(400, {"error": "start_at_must_be_future", "applied": False}),
 }
 #: Faults that answer a command without touching the car.
 _PRETENCES = {
@@ -57,6 +59,7 @@ class Visit:
     request: web.Request
     now: datetime
     account: str
+    body: bytes
     number: int
     faults: Mapping[FaultKind, Fault]
     truth: Truth | None
@@ -73,6 +76,15 @@ class Visit:
         headers = self.request.headers
         return Cause(Who.COMMAND, headers.get("X-D2EV-Command", ""), headers.get("X-Plan", ""))
 
+    @property
+    def start_at(self) -> datetime | None:
+        """The instant in the body, None where it names none."""
+        try:
+            at = datetime.fromisoformat(json.loads(self.body)["start_at"])
+        except (ValueError, TypeError, KeyError):
+            return None
+        return at.astimezone(UTC)
+
 
 Endpoint = Callable[[Visit], Said]
 
@@ -86,7 +98,7 @@ def make_app(world: World) -> web.Application:
     car = "/v1/vehicles/{vehicle}"
     app.router.add_get(f"{car}/state", partial(cloud.serve, "state", cloud.state))
     app.router.add_post(f"{car}/limit/{{percent}}", partial(cloud.serve, "limit", cloud.limit))
-    for action in (Action.START, Action.STOP, Action.WAKE):
+    for action in Action:
         endpoint = partial(cloud.command, action)
         app.router.add_post(f"{car}/{action.value}", partial(cloud.serve, action.value, endpoint))
     return app
@@ -104,7 +116,7 @@ class _Cloud:
         vehicle = request.match_info.get("vehicle")
         number, faults = await self._faults(f"{account}.{vehicle}" if vehicle else account)
         truth = self._world.cars.get(f"{account}.{vehicle}") if vehicle else None
-        visit = Visit(request, self._world.clock(), account, number, faults, truth)
+        visit = Visit(request, self._world.clock(), account, await request.read(), number, faults, truth)
         said = self._refusal(visit, command=request.method == "POST") or endpoint(visit)
         return self._answer(request, account, name, said)
 
@@ -140,14 +152,16 @@ class _Cloud:
         return Said(200, wire.state(truth.car, sample, sample.at if truth.asleep else now))
 
     def command(self, action: Action, visit: Visit) -> Said:
-        """Start, stop or wake."""
+        """Start, stop, wake, or set the car's own schedule."""
         for kind, pretence in _PRETENCES.items():
             if kind in visit.faults:
                 return pretence
         error = FaultKind.ERROR in visit.faults
         if error and chance(self._world.seed, visit.car.car.key, visit.number, "applied") < 0.5:
             return Said(500, {"error": "internal"})
-        reply = visit.car.command(action, visit.now, visit.cause)
+        if action is Action.SCHEDULE and visit.start_at is None:
+            return _REPLIES[Reply.NOT_FUTURE]
+        reply = visit.car.command(action, visit.now, visit.cause, visit.start_at)
         if error:
             return Said(500, {"error": "internal"})
         return _DROPPED if FaultKind.DROPPED in visit.faults else _REPLIES[reply]

@@ -12,6 +12,7 @@ class Mode(StrEnum):
 
     AWAY = "away"
     IDLE = "idle"
+    WAITING = "waiting"  # idle until the car's own schedule starts it
     STARTING = "starting"
     CHARGING = "charging"
     FULL = "full"
@@ -24,6 +25,8 @@ class Reply(StrEnum):
     ALREADY = "already"
     ASLEEP = "asleep"
     NOT_PLUGGED = "not_plugged"
+    UNSUPPORTED = "unsupported"
+    NOT_FUTURE = "not_future"
 
 
 class Timer(StrEnum):
@@ -32,6 +35,7 @@ class Timer(StrEnum):
     LEAVE = "leave"
     ARRIVE = "arrive"
     DRIVER = "driver"
+    SCHEDULE = "schedule"
     EFFECT = "effect"
     FULL = "full"
     RANDOM = "random"
@@ -51,3 +55,4 @@ class Sample:
     at_home: bool
     power_kw: float
     odometer_km: float
+    scheduled_start: datetime | None

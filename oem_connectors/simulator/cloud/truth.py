@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from oem_connectors.simulator.cloud.car import Personality, SimCar
+from oem_connectors.simulator.cloud.car import ON_BOARD, Personality, SimCar
 from oem_connectors.simulator.cloud.chance import between
 from oem_connectors.simulator.cloud.energy import Energy
 from oem_connectors.simulator.cloud.log import BY_CAR, BY_DRIVER, Cause, Change, Log, Metered, What, Who
@@ -24,12 +24,13 @@ class Truth:
         self.car, self.limit_pct, self.mode, self.asleep = car, car.limit_pct, Mode.AWAY, False
         self._log, self._seed, self._stay, self._driver_next = log, seed, -1, 0
         self._pending: tuple[Action, Cause] | None = None
+        self._scheduled_by = BY_DRIVER
         self._jammed, self._random_starts = False, 0
         soc_pct = car.stays[0].soc_at_plug_in if car.stays else 50.0
         odometer_km = between(5_000, 60_000, seed, car.key, "odometer")
         self._energy = Energy(car.battery, car.standby_kw, born, soc_pct, odometer_km)
-        self._last = self._sample(born)
         self._timers: dict[Timer, datetime] = {}
+        self._last = self._sample(born)
         self._plan_arrival()
         self._plan_driver()
         if car.personality is Personality.STALE_CACHE:
@@ -60,24 +61,19 @@ class Truth:
         """True state of charge at an instant that has been lived through."""
         return self._energy.soc_at(at)
 
-    def command(self, action: Action, now: datetime, cause: Cause) -> Reply:
-        """Take a command. Its effect, if any, comes some seconds later."""
+    def command(self, action: Action, now: datetime, cause: Cause, start_at: datetime | None = None) -> Reply:
+        """Take a command. Its effect, if any, comes some seconds later; `start_at` is for the car's own schedule."""
         self.advance(now)
         now = max(now, self._energy.at)
+        if not self.car.takes(action):
+            return Reply.UNSUPPORTED
         if action is Action.WAKE:
             return self._rouse(now)
         if self.asleep:
             return Reply.ASLEEP
-        if self.mode is Mode.AWAY:
-            return Reply.NOT_PLUGGED
-        self._stay_awake(now)
-        if action is self._wanted():
-            return Reply.ALREADY
-        if action is Action.STOP and self.car.personality is Personality.IGNORES_STOP:
-            return Reply.ACCEPTED
-        self._pending = action, cause
-        self._timers[Timer.EFFECT] = now + self._seconds("effect", 5, 45)
-        return Reply.ACCEPTED
+        if action in ON_BOARD:
+            return self._schedule(start_at if action is Action.SCHEDULE else None, now, cause)
+        return Reply.NOT_PLUGGED if self.mode is Mode.AWAY else self._told(action, now, cause)
 
     def set_limit(self, limit_pct: float, now: datetime, cause: Cause) -> None:
         """Change where the car stops by itself. A full car below its new limit goes on."""
@@ -97,7 +93,10 @@ class Truth:
         self._timers[Timer.LEAVE] = self.car.stays[self._stay].plug_out
         self._note(What.PLUGGED, BY_CAR)
         self._stay_awake(self._energy.at)
-        self._begin(BY_CAR)
+        if Timer.SCHEDULE in self._timers:
+            self.mode = Mode.IDLE
+        else:
+            self._begin(BY_CAR)
 
     def _on_leave(self) -> None:
         for timer in (Timer.EFFECT, Timer.FULL, Timer.RANDOM, Timer.WAKE, Timer.SLEEP):
@@ -115,6 +114,14 @@ class Truth:
         if self.asleep:
             self._on_wake()
         self._switch(action, BY_DRIVER)
+
+    def _on_schedule(self) -> None:
+        if self.mode is Mode.AWAY:
+            return
+        if self.asleep:
+            self._on_wake()
+        if not self._jammed:
+            self._begin(Cause(Who.SCHEDULE, self._scheduled_by.command_id, self._scheduled_by.plan))
 
     def _on_effect(self) -> None:
         if self._pending is None:
@@ -200,6 +207,28 @@ class Truth:
         self._timers[Timer.WAKE] = now + (self._seconds("wake", 120, 360) if deep else self._seconds("wake", 10, 60))
         return Reply.ACCEPTED
 
+    def _told(self, action: Action, now: datetime, cause: Cause) -> Reply:
+        self._stay_awake(now)
+        if action is self._wanted():
+            return Reply.ALREADY
+        if action is Action.STOP and self.car.personality is Personality.IGNORES_STOP:
+            return Reply.ACCEPTED
+        self._pending = action, cause
+        self._timers[Timer.EFFECT] = now + self._seconds("effect", 5, 45)
+        return Reply.ACCEPTED
+
+    def _schedule(self, start_at: datetime | None, now: datetime, cause: Cause) -> Reply:
+        """Set the car's own schedule, or clear it."""
+        if self._timers.get(Timer.SCHEDULE) == start_at:
+            return Reply.ALREADY
+        if start_at is None:
+            del self._timers[Timer.SCHEDULE]
+            return Reply.ACCEPTED
+        if start_at <= now:
+            return Reply.NOT_FUTURE
+        self._timers[Timer.SCHEDULE], self._scheduled_by = start_at, cause
+        return Reply.ACCEPTED
+
     def _stay_awake(self, now: datetime) -> None:
         if self.mode in {Mode.IDLE, Mode.FULL} and not self.asleep:
             deep = self.car.personality is Personality.DEEP_SLEEPER
@@ -232,15 +261,20 @@ class Truth:
 
     def _sample(self, at: datetime) -> Sample:
         at = max(at, self._energy.at)
-        starting = self.mode is Mode.IDLE and self._pending is not None and self._pending[0] is Action.START
+        scheduled_start, mode = self._timers.get(Timer.SCHEDULE), self.mode
+        if mode is Mode.IDLE and self._pending is not None and self._pending[0] is Action.START:
+            mode = Mode.STARTING
+        elif mode is Mode.IDLE and scheduled_start is not None:
+            mode = Mode.WAITING
         return Sample(
             at=at,
             soc_pct=self._energy.soc_at(at),
             limit_pct=self.limit_pct,
-            mode=Mode.STARTING if starting else self.mode,
+            mode=mode,
             at_home=self.mode is not Mode.AWAY and self.car.stays[self._stay].at_home,
             power_kw=self._energy.power_kw(at),
             odometer_km=self._energy.odometer_at(at),
+            scheduled_start=scheduled_start,
         )
 
     def _note(self, what: What, cause: Cause) -> None:

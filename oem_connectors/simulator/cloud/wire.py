@@ -11,6 +11,7 @@ from oem_connectors.simulator.cloud.states import Mode, Sample
 _MODES = {
     Mode.AWAY: "IDLE",
     Mode.IDLE: "IDLE",
+    Mode.WAITING: "TIMER",
     Mode.STARTING: "PREPARING",
     Mode.CHARGING: "ACTIVE",
     Mode.FULL: "FULL",
@@ -30,6 +31,7 @@ def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
         },
         "cable": _cable(car, sample),
         "charger": {"mode": _MODES[sample.mode], "kw": round(sample.power_kw, 2)},
+        "timer": None if sample.scheduled_start is None else {"start_at": sample.scheduled_start.isoformat()},
         "odometer_km": int(sample.odometer_km),
         "at_home": sample.at_home,
         "sampled_at": (sample.at + skew).isoformat(),
@@ -39,6 +41,6 @@ def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
 
 
 def _cable(car: SimCar, sample: Sample) -> str:
-    if car.personality is Personality.AMBIGUOUS_PLUG and sample.mode in {Mode.AWAY, Mode.IDLE, Mode.FULL}:
+    if car.personality is Personality.AMBIGUOUS_PLUG and sample.mode in {Mode.AWAY, Mode.IDLE, Mode.WAITING, Mode.FULL}:
         return "NOT_READY"
     return "OUT" if sample.mode is Mode.AWAY else "LOCKED"
