@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 #: The part of a quota that may come all at once; the rest is spread over its period.
 _AT_ONCE: Final = 0.25
 _NOW: Final = timedelta(0)
+
+
+#: What a bucket is kept for: a kind of limit, and whose.
+Key = tuple[str, str]
 
 
 class Rate(NamedTuple):
@@ -55,19 +59,19 @@ class Budget:
     """The buckets of one partition, by what they are kept for; each is made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._buckets: dict[Hashable, Bucket] = {}
+        self._buckets: dict[Key, Bucket] = {}
 
-    def wait(self, limits: Mapping[Hashable, Rate], now: datetime) -> timedelta:
+    def wait(self, limits: Mapping[Key, Rate], now: datetime) -> timedelta:
         """How long until all of `limits` allow a call; nothing if they do now."""
         return max((wait(self._bucket(key, flow, now), flow, now) for key, flow in limits.items()), default=_NOW)
 
-    def charge(self, limits: Mapping[Hashable, Rate], now: datetime) -> None:
+    def charge(self, limits: Mapping[Key, Rate], now: datetime) -> None:
         """A call is made."""
         for key, flow in limits.items():
             full = filled(self._bucket(key, flow, now), flow, now)
             self._buckets[key] = full._replace(left=full.left - 1)
 
-    def _bucket(self, key: Hashable, flow: Rate, now: datetime) -> Bucket:
+    def _bucket(self, key: Key, flow: Rate, now: datetime) -> Bucket:
         found = self._buckets.get(key)
         if found is None:
             found = self._buckets[key] = opened(flow, now)

@@ -1,6 +1,6 @@
 """Token buckets: no window holds more calls than the quota, nothing starves, and commands go before reads."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from agents.quotas import Quotas
 from oem_connectors import registry
 from oem_connectors.base import Limits, Quota
 from streams.contracts.command import Action
-from streams.domain.budget import Budget, Rate, rate
+from streams.domain.budget import Budget, Key, Rate, rate
 
 NOW = datetime(2023, 5, 14, 23, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -33,7 +33,7 @@ def most_in_a_window(calls: list[datetime], per: timedelta) -> int:
 @given(st.integers(1, 60), st.integers(10, 600), st.lists(st.integers(0, 40), min_size=1, max_size=300))
 def test_no_window_of_the_quota_holds_more_calls_than_it_allows(calls: int, seconds: int, pauses: list[int]) -> None:
     per = timedelta(seconds=seconds)
-    limits, budget, now, made = {"k": rate(calls, per)}, Budget(), NOW, []
+    limits, budget, now, made = {("calls", "all"): rate(calls, per)}, Budget(), NOW, []
     for pause in pauses:
         now += timedelta(seconds=pause)
         while not budget.wait(limits, now):
@@ -44,7 +44,7 @@ def test_no_window_of_the_quota_holds_more_calls_than_it_allows(calls: int, seco
 
 @given(st.floats(0.05, 100), st.integers(10, 3600))
 def test_whoever_waits_as_long_as_told_may_call(calls: float, seconds: int) -> None:
-    limits, budget, now = {"k": rate(calls, timedelta(seconds=seconds))}, Budget(), NOW
+    limits, budget, now = {("calls", "all"): rate(calls, timedelta(seconds=seconds))}, Budget(), NOW
     for _ in range(20):
         now += budget.wait(limits, now) + timedelta(microseconds=2)
         assert not budget.wait(limits, now)
@@ -52,7 +52,7 @@ def test_whoever_waits_as_long_as_told_may_call(calls: float, seconds: int) -> N
 
 
 def test_a_steady_caller_gets_most_of_the_quota() -> None:
-    limits, budget = {"k": rate(60, MINUTE)}, Budget()
+    limits, budget = {("calls", "all"): rate(60, MINUTE)}, Budget()
     made = 0
     for n in range(600):
         if not budget.wait(limits, second(n)):
@@ -62,7 +62,7 @@ def test_a_steady_caller_gets_most_of_the_quota() -> None:
 
 
 def test_a_new_owner_begins_with_half_a_bucket() -> None:
-    limits, budget = {"k": rate(80, MINUTE)}, Budget()
+    limits, budget = {("calls", "all"): rate(80, MINUTE)}, Budget()
     made = 0
     while not budget.wait(limits, NOW):
         budget.charge(limits, NOW)
@@ -71,7 +71,7 @@ def test_a_new_owner_begins_with_half_a_bucket() -> None:
 
 
 def test_time_that_runs_back_fills_nothing() -> None:
-    limits, budget = {"k": rate(4, MINUTE)}, Budget()
+    limits, budget = {("calls", "all"): rate(4, MINUTE)}, Budget()
     budget.wait(limits, NOW)
     budget.charge(limits, second(60))
     assert budget.wait(limits, second(30)) == budget.wait(limits, second(60)) > timedelta(0)
@@ -99,7 +99,7 @@ def test_reads_leave_a_fifth_of_the_app_and_commands_may_use_all() -> None:
     made = dict.fromkeys(("read", "command"), 0)
     budget = Budget()
 
-    def take(kind: str, limits: Mapping[Hashable, Rate], n: float) -> None:
+    def take(kind: str, limits: Mapping[Key, Rate], n: float) -> None:
         while not budget.wait(limits, second(n)):
             budget.charge(limits, second(n))
             made[kind] += 1
