@@ -1,6 +1,6 @@
 """Places at which a test may kill this process, as a power cut would. Without the variable they do nothing.
 
-D2EV_TEST_FAILPOINT=NAME:N kills at the N-th time that NAME is reached.
+D2EV_TEST_FAILPOINT=NAME:N kills at the N-th time that NAME is reached; NAME:N:pause suspends there until SIGCONT.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _reached: Counter[str] = Counter()
 
 
 def reach(name: str) -> None:
-    """Die here if a test says so."""
+    """Die here, or freeze, if a test says so."""
     wanted = os.environ.get("D2EV_TEST_FAILPOINT")
     if wanted is None:
         return
-    place, _, turn = wanted.partition(":")
+    place, turn, pause = (*wanted.split(":"), "1", "")[:3]
     if place != name:
         return
     _reached[name] += 1
-    if _reached[name] == int(turn or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+    if _reached[name] == int(turn):
+        os.kill(os.getpid(), signal.SIGSTOP if pause == "pause" else signal.SIGKILL)

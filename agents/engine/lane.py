@@ -18,6 +18,7 @@ from agents.engine.jobs import Jobs
 from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, StoreDamaged, Work
 from agents.engine.store import PartitionRows
 from agents.engine.wire import Outbox, Refused, decoded, event_time, letter
+from agents.failpoints import reach
 from streams.contracts.dead_letter import DeadLetter
 from streams.topics import TICK
 from tables.table import Table
@@ -124,6 +125,7 @@ class StageLane:
                 if chunk.epoch == self._epoch == self._runtime.epoch():
                     async with self._turn:
                         await self._take(chunk)
+                    reach("chunk.stored")
                 else:
                     chunk.dropped = True
                 message.ack(self._runtime.bound["consumer"]())
@@ -141,6 +143,7 @@ class StageLane:
         self.restored = True
 
     async def _take(self, chunk: Chunk) -> None:
+        reach("chunk.taken")
         good, refused = self._decoded(chunk)
         if chunk.topic == TICK.name and not self._beat(good):
             return
@@ -202,9 +205,12 @@ class StageLane:
             # A stage that never asks for the time has not moved the clock.
             clock = self.memory.clock if chunk is None else max(self.memory.clock, event_time(chunk.records[-1]))
             await writer.write(self._outbox.outputs(effects, clock, None if chunk is None else chunk.topic, encoded))
+            reach("chunk.sent")
         if effects.puts:
             changes = self._rows.changelog(effects.puts, encoded)
-            self._rows.apply(changes, effects.puts, await writer.write(changes))
+            offsets = await writer.write(changes)
+            reach("chunk.logged")
+            self._rows.apply(changes, effects.puts, offsets)
         for job in effects.jobs:
             self.jobs.add(job.serial, self._job(job))
 
