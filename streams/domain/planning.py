@@ -19,6 +19,7 @@ from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
+from streams.domain.boost import Boost, asked, bound, terms
 from streams.domain.case import Case, PlanRules, reason_for
 from streams.domain.hysteresis import at_once_kwh, cheapest, keeps, missed_ready_by
 from streams.domain.market import Market
@@ -41,6 +42,7 @@ class PlanningState(BaseModel):
     preference: Preference | None = None
     state: VehicleState | None = None
     schedule: Schedule | None = None
+    boost: Boost | None = None
     #: What the car was seen to draw at home while it charged, in kW at the wall.
     learned_kw: float | None = None
     #: Cheap blocks of this session that are over, of schedules no longer in force.
@@ -64,7 +66,10 @@ def observe_registration(planning: PlanningState, message: Registration) -> Plan
 def observe_preference(planning: PlanningState, message: Preference) -> PlanningState:
     """The preference, unless a newer one is known."""
     stale = planning.preference is not None and planning.preference.updated_at > message.updated_at
-    return planning if stale else planning.model_copy(update={"preference": message})
+    if stale:
+        return planning
+    boost = bound(asked(planning.boost, planning.preference, message), planning.state)
+    return planning.model_copy(update={"preference": message, "boost": boost})
 
 
 def observe_state(planning: PlanningState, message: VehicleState) -> PlanningState:
@@ -73,7 +78,8 @@ def observe_state(planning: PlanningState, message: VehicleState) -> PlanningSta
     if stale:
         return planning
     learned_kw = learn(planning.learned_kw, message, planning.registration)
-    return planning.model_copy(update={"state": message, "learned_kw": learned_kw})
+    boost = bound(planning.boost, message)
+    return planning.model_copy(update={"state": message, "learned_kw": learned_kw, "boost": boost})
 
 
 def observe_schedule(planning: PlanningState, message: Schedule) -> PlanningState:
@@ -146,7 +152,8 @@ def _case(
     now: datetime,
     rules: PlanRules,
 ) -> Case:
-    preference = planning.preference or Preference(car=planning.car, updated_at=registration.registered_at)
+    wish = planning.preference or Preference(car=planning.car, updated_at=registration.registered_at)
+    preference = terms(wish, planning.boost, session)
     known = state.soc_time is not None and state.soc_time >= session.plugged_at
     in_force = planning.schedule
     if in_force is not None and in_force.session_id != session.id:
