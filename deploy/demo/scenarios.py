@@ -56,6 +56,12 @@ _USUAL = {
     Personality.RANDOM_START: 0.01,
     Personality.AMBIGUOUS_PLUG: 0.01,
     Personality.CLOCK_SKEW: 0.02,
+    Personality.DRIVER_TIMER: 0.02,
+    Personality.APP_FIGHTER: 0.01,
+    Personality.ACCEPTS_THEN_FAILS: 0.01,
+    Personality.DUPLICATE_REQUEST: 0.01,
+    Personality.TOKEN_ROTATOR: 0.02,
+    Personality.FLICKERING_PLUG: 0.02,
 }
 
 SCENARIOS = {
@@ -71,6 +77,7 @@ SCENARIOS = {
         Scenario(
             "sleepy-cars", "most cars sleep deeply and must be woken", personalities={Personality.DEEP_SLEEPER: 0.7}
         ),
+        Scenario("zoo", "most cars are difficult, each in its own way", personalities=dict.fromkeys(_USUAL, 0.06)),
         Scenario(
             "late-unplug",
             "a third of the cars stay plugged in hours past ready-by",

@@ -38,6 +38,7 @@ def _car(vehicle: SimVehicle, scenario: Scenario, seed: int) -> SimCar:
         account=vehicle.account,
         vehicle=vehicle.vehicle,
         model=vehicle.model,
+        zone=vehicle.zone,
         stays=stays,
         battery=Battery(usable_kwh=vehicle.usable_kwh, power_kw=vehicle.power_kw, efficiency=vehicle.efficiency),
         limit_pct=vehicle.target_soc_pct,

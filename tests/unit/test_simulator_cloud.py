@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -30,6 +31,7 @@ from oem_connectors.simulator.cloud.faults import Fault, FaultKind, FaultScript
 from oem_connectors.simulator.cloud.fleet import commuters
 from oem_connectors.simulator.cloud.log import What
 from oem_connectors.simulator.cloud.run import serve
+from oem_connectors.simulator.cloud.tokens import Terms, TokenBook
 from oem_connectors.simulator.cloud.world import World
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Charge, Plug
@@ -351,9 +353,38 @@ async def test_the_cloud_listens_on_loopback_only() -> None:
 
 
 def test_commuters_are_home_every_night_and_one_in_ten_is_odd() -> None:
-    cars = commuters(80, START, 3, seed=1)
-    assert [len(car.stays) for car in cars] == [3] * 80
+    odd_ones = set(Personality) - {Personality.NORMAL}
+    count = 10 * len(odd_ones)
+    cars = commuters(count, START, 3, seed=1)
+    assert [len(car.stays) for car in cars] == [3] * count
     odd = [car.personality for car in cars if car.personality is not Personality.NORMAL]
-    assert len(odd) == 8
-    assert set(odd) == set(Personality) - {Personality.NORMAL}
-    assert commuters(80, START, 3, seed=1) == cars != commuters(80, START, 3, seed=2)
+    assert len(odd) == len(odd_ones)
+    assert set(odd) == odd_ones
+    assert commuters(count, START, 3, seed=1) == cars != commuters(count, START, 3, seed=2)
+
+
+async def test_a_token_rotator_gives_short_lives_to_its_account_only() -> None:
+    stays = [Stay(START, END, 40)]
+    rotator = SimCar(account="a", vehicle="car1", stays=stays, personality=Personality.TOKEN_ROTATOR)
+    async with desk(cars=[rotator, SimCar(account="b", vehicle="car9", stays=stays)]) as at:
+        grants = [await at.link("a"), await at.link("b")]
+        assert [grant.expires_at - START for grant in grants] == [timedelta(minutes=20), 8 * HOUR]
+
+
+def test_within_its_grace_a_spent_refresh_token_gives_the_same_again_later_it_kills_the_family() -> None:
+    book = TokenBook(1, {"a": Terms(grace=timedelta(minutes=1))})
+    first = book.consent("a")
+    issued = book.rotate(first, START)
+    assert issued is not None
+    assert book.rotate(first, START + timedelta(seconds=59)) == issued
+    assert book.rotate(first, START + timedelta(minutes=1)) is None
+    assert book.rotate(issued.refresh_token, START + timedelta(minutes=1)) is None
+
+
+async def test_a_flickering_plug_says_unplugged_now_and_then_but_never_twice_in_a_row() -> None:
+    car = SimCar(account="a", vehicle="car1", stays=[Stay(START, END, 40)], personality=Personality.FLICKERING_PLUG)
+    async with desk(cars=[car], budgets=Budgets(reads_per_minute=1000)) as at:
+        grant = await at.link()
+        plugs = [(await at.client.read(grant, "a.car1", "car1", at.now)).plug for _ in range(200)]
+        assert 3 < plugs.count(Plug.UNPLUGGED) < 30
+        assert (Plug.UNPLUGGED, Plug.UNPLUGGED) not in pairwise(plugs)

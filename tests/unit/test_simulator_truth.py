@@ -8,7 +8,7 @@ import pytest
 
 from oem_connectors.simulator.cloud.car import DriverAction, Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.fleet import commuters
-from oem_connectors.simulator.cloud.log import BY_CAR, BY_DRIVER, Cause, Change, Log, What, Who
+from oem_connectors.simulator.cloud.log import BY_APP, BY_CAR, BY_DRIVER, Cause, Change, Log, What, Who
 from oem_connectors.simulator.cloud.states import Mode, Reply
 from oem_connectors.simulator.cloud.truth import Truth
 from oem_connectors.simulator.cloud.world import World
@@ -170,6 +170,58 @@ def test_a_random_starter_starts_by_itself_at_most_twice() -> None:
     starts = [change.cause for change in night.log.changes if change.what is What.STARTED]
     assert starts == [BY_CAR] * 3  # the plug-in and two of its own
     assert night.mode(600) is Mode.IDLE
+
+
+def test_the_drivers_own_timer_starts_the_car_at_half_past_midnight() -> None:
+    night = Night(Personality.DRIVER_TIMER)
+    told = night.truth.sample(PLUG_IN + MINUTE)
+    assert (told.mode, told.scheduled_start) == (Mode.WAITING, PLUG_IN + 330 * MINUTE)
+    assert night.mode(329) is Mode.IDLE
+    assert night.mode(330) is Mode.CHARGING
+    assert [change.cause for change in night.log.changes if change.what is What.STARTED] == [Cause(Who.SCHEDULE)]
+
+
+def test_another_app_undoes_what_we_switch_six_times_and_then_lets_be() -> None:
+    night = Night(Personality.APP_FIGHTER, soc_pct=5)
+    for minutes in range(5, 100, 10):
+        night.ask(Action.STOP if night.mode(minutes) is Mode.CHARGING else Action.START, minutes)
+    night.truth.advance(PLUG_IN + 110 * MINUTE)
+    undone = [change for change in night.log.changes if change.cause == BY_APP]
+    assert len(undone) == 6
+    assert len(night.log.effective()) == 10
+
+
+def test_a_car_accepts_two_starts_and_drops_them_after_two_minutes() -> None:
+    night = Night(Personality.ACCEPTS_THEN_FAILS)
+    night.ask(Action.STOP, 10)
+    for minutes in (20, 30):
+        night.ask(Action.START, minutes)
+        assert night.mode(minutes + 1) is Mode.CHARGING
+        night.truth.advance(PLUG_IN + (minutes + 4) * MINUTE)
+        assert night.mode(minutes + 4) is Mode.IDLE
+    night.ask(Action.START, 40)
+    assert night.mode(50) is Mode.CHARGING
+
+
+def test_for_a_minute_after_a_command_another_is_refused() -> None:
+    night = Night(Personality.DUPLICATE_REQUEST)
+    assert night.ask(Action.STOP, 10) is Reply.ACCEPTED
+    assert night.ask(Action.START, 10.9) is Reply.BUSY
+    assert night.ask(Action.START, 11.1) is Reply.ACCEPTED
+
+
+def test_the_unforeseen_a_driver_leaves_early_and_comes_back() -> None:
+    night = Night()
+    night.truth.unplug(PLUG_IN + 60 * MINUTE)
+    assert night.mode(61) is Mode.AWAY
+    night.truth.advance(PLUG_OUT + timedelta(hours=21))
+    again = PLUG_OUT + timedelta(hours=22)
+    night.truth.come_back(Stay(again, again + timedelta(hours=5), 30))
+    night.truth.advance(again)
+    assert night.truth.mode is Mode.CHARGING
+    assert night.truth.soc_at(again) == 30
+    night.truth.by_hand(Action.STOP, again + MINUTE)
+    assert night.log.changes[-1].cause == BY_DRIVER
 
 
 def test_a_stale_cache_lags_behind_by_up_to_half_an_hour() -> None:

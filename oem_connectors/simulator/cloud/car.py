@@ -23,6 +23,12 @@ class Personality(StrEnum):
     RANDOM_START = "random_start"  # starts again by itself, at most twice per stay
     AMBIGUOUS_PLUG = "ambiguous_plug"  # one word for "no cable" and "cable, no current"
     CLOCK_SKEW = "clock_skew"  # its clock is seven minutes fast
+    DRIVER_TIMER = "driver_timer"  # the driver's own timer starts it at 00:30
+    APP_FIGHTER = "app_fighter"  # another app undoes what we switch, up to six times per stay
+    ACCEPTS_THEN_FAILS = "accepts_then_fails"  # the first two starts of a stay last two minutes
+    DUPLICATE_REQUEST = "duplicate_request"  # for a minute after a command it refuses the next
+    TOKEN_ROTATOR = "token_rotator"  # noqa: S105 - access tokens of its account live for twenty minutes
+    FLICKERING_PLUG = "flickering_plug"  # now and then one reading says "unplugged", which is false
 
 
 #: Commands about the car's own schedule.
@@ -58,6 +64,7 @@ class SimCar:
     vehicle: str
     stays: Sequence[Stay]
     model: str = "sim-one"
+    zone: str = "UTC"
     battery: Battery = FAMILY_CAR
     limit_pct: float = 90.0
     standby_kw: float = 0.0

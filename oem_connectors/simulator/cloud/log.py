@@ -16,6 +16,7 @@ class Who(StrEnum):
     CAR = "car"
     SCHEDULE = "schedule"  # the one in the car; a command id names who wrote it there
     DRIVER = "driver"
+    APP = "app"  # another one
 
 
 class What(StrEnum):
@@ -41,6 +42,7 @@ class Cause:
 
 BY_CAR = Cause(Who.CAR)
 BY_DRIVER = Cause(Who.DRIVER)
+BY_APP = Cause(Who.APP)
 
 
 @dataclass(frozen=True, slots=True)

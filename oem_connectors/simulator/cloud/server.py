@@ -40,6 +40,7 @@ _REPLIES = {
     Reply.ACCEPTED: Said(200, {"result": "accepted"}),
     Reply.ALREADY: Said(200, {"result": "already"}),
     Reply.ASLEEP: Said(408, {"error": "asleep", "applied": False}),
+    Reply.BUSY: Said(409, {"error": "duplicate_request", "applied": False}),
     Reply.NOT_PLUGGED: Said(409, {"error": "not_plugged", "applied": False}),
     Reply.UNSUPPORTED: Said(403, {"error": "not_supported", "applied": False}),
     Reply.NOT_FUTURE: Said(400, {"error": "start_at_must_be_future", "applied": False}),
@@ -47,7 +48,7 @@ _REPLIES = {
 #: Faults that answer a command without touching the car.
 _PRETENCES = {
     FaultKind.ASLEEP: _REPLIES[Reply.ASLEEP],
-    FaultKind.DUPLICATE: Said(409, {"error": "duplicate_request", "applied": False}),
+    FaultKind.DUPLICATE: _REPLIES[Reply.BUSY],
     FaultKind.NO_EFFECT: _REPLIES[Reply.ACCEPTED],
 }
 
@@ -149,7 +150,7 @@ class _Cloud:
             return _DROPPED
         truth, now = visit.car, visit.now
         sample = truth.sample(now)
-        return Said(200, wire.state(truth.car, sample, sample.at if truth.asleep else now))
+        return Said(200, wire.state(truth.car, sample, sample.at if truth.asleep else now, visit.number))
 
     def command(self, action: Action, visit: Visit) -> Said:
         """Start, stop, wake, or set the car's own schedule."""

@@ -24,6 +24,7 @@ class Reply(StrEnum):
     ACCEPTED = "accepted"
     ALREADY = "already"
     ASLEEP = "asleep"
+    BUSY = "busy"
     NOT_PLUGGED = "not_plugged"
     UNSUPPORTED = "unsupported"
     NOT_FUTURE = "not_future"
@@ -38,10 +39,19 @@ class Timer(StrEnum):
     SCHEDULE = "schedule"
     EFFECT = "effect"
     FULL = "full"
-    RANDOM = "random"
+    REACT = "react"
     WAKE = "wake"
     SLEEP = "sleep"
     UPLOAD = "upload"
+
+
+def shown(mode: Mode, scheduled_start: datetime | None, *, starting: bool) -> Mode:
+    """An idle car says what it is about to do."""
+    if mode is not Mode.IDLE:
+        return mode
+    if starting:
+        return Mode.STARTING
+    return Mode.IDLE if scheduled_start is None else Mode.WAITING
 
 
 @dataclass(frozen=True, slots=True)

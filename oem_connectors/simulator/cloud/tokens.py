@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -21,21 +22,41 @@ class Issued:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long access tokens live, and how long a spent refresh token still gives what it gave (a lost answer)."""
+
+    lifetime: timedelta = timedelta(hours=8)
+    grace: timedelta = timedelta(0)
+
+
 @dataclass(slots=True)
 class _Family:
     """All tokens that descend from one consent. Only the refresh token of the newest generation is good."""
 
     account: str
     number: int
+    terms: Terms
     generation: int = 0
     revoked: bool = False
+    issued: Issued | None = None
+    issued_at: datetime | None = None
+
+    def again(self, generation: int, now: datetime) -> Issued | None:
+        """What the refresh token before the newest gave, while its grace lasts."""
+        if self.issued_at is None or generation != self.generation - 1 or now >= self.issued_at + self.terms.grace:
+            return None
+        return self.issued
+
+
+_USUAL = Terms()
 
 
 class TokenBook:
     """Who may speak for which account, and until when."""
 
-    def __init__(self, seed: int, lifetime: timedelta = timedelta(hours=8)) -> None:
-        self._seed, self._lifetime = seed, lifetime
+    def __init__(self, seed: int, terms: Mapping[str, Terms] | None = None) -> None:
+        self._seed, self._terms = seed, terms or {}
         self._refresh: dict[str, tuple[_Family, int]] = {}
         self._access: dict[str, tuple[_Family, datetime]] = {}
         self._live: dict[str, _Family] = {}
@@ -44,7 +65,7 @@ class TokenBook:
         """The driver links the account: a new family replaces the old. Returns its first refresh token."""
         number = self._live[account].number + 1 if account in self._live else 1
         self.revoke(account)
-        self._live[account] = family = _Family(account, number)
+        self._live[account] = family = _Family(account, number, self._terms.get(account, _USUAL))
         return self._issue_refresh(family)
 
     def revoke(self, account: str) -> None:
@@ -58,12 +79,16 @@ class TokenBook:
         if family is None or family.revoked:
             return None
         if generation != family.generation:
-            family.revoked = True
-            return None
+            again = family.again(generation, now)
+            family.revoked = again is None
+            return again
         family.generation += 1
         access = "at-" + digest(self._seed, "access", family.account, family.number, family.generation)
-        self._access[access] = family, now + self._lifetime
-        return Issued(access, self._issue_refresh(family), int(self._lifetime.total_seconds()))
+        lifetime = family.terms.lifetime
+        self._access[access] = family, now + lifetime
+        family.issued = Issued(access, self._issue_refresh(family), int(lifetime.total_seconds()))
+        family.issued_at = now
+        return family.issued
 
     def owner_of(self, refresh_token: str) -> str | None:
         """The account that a refresh token was issued for, living or dead."""

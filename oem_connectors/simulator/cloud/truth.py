@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from oem_connectors.simulator.cloud.car import ON_BOARD, Personality, SimCar
+from oem_connectors.simulator.cloud.car import ON_BOARD, SimCar, Stay
 from oem_connectors.simulator.cloud.chance import between
 from oem_connectors.simulator.cloud.energy import Energy
+from oem_connectors.simulator.cloud.habits import Habits, Reaction
 from oem_connectors.simulator.cloud.log import BY_CAR, BY_DRIVER, Cause, Change, Log, Metered, What, Who
-from oem_connectors.simulator.cloud.states import Mode, Reply, Sample, Timer
+from oem_connectors.simulator.cloud.states import Mode, Reply, Sample, Timer, shown
 from streams.contracts.command import Action
 
 _UPLOAD = timedelta(minutes=30)
-
-
 _ORDER = {timer: place for place, timer in enumerate(Timer)}
 
 
@@ -22,10 +21,11 @@ class Truth:
 
     def __init__(self, car: SimCar, log: Log, seed: int, born: datetime) -> None:
         self.car, self.limit_pct, self.mode, self.asleep = car, car.limit_pct, Mode.AWAY, False
-        self._log, self._seed, self._stay, self._driver_next = log, seed, -1, 0
+        self._log, self._seed, self._stay = log, seed, -1
         self._pending: tuple[Action, Cause] | None = None
         self._scheduled_by = BY_DRIVER
-        self._jammed, self._random_starts = False, 0
+        self._habits, self._stays, self._deeds = Habits(car), list(car.stays), list(car.driver_actions)
+        self._reaction: Reaction | None = None
         soc_pct = car.stays[0].soc_at_plug_in if car.stays else 50.0
         odometer_km = between(5_000, 60_000, seed, car.key, "odometer")
         self._energy = Energy(car.battery, car.standby_kw, born, soc_pct, odometer_km)
@@ -33,7 +33,7 @@ class Truth:
         self._last = self._sample(born)
         self._plan_arrival()
         self._plan_driver()
-        if car.personality is Personality.STALE_CACHE:
+        if self._habits.uploads_rarely:
             self._timers[Timer.UPLOAD] = born + _UPLOAD * between(0, 1, seed, car.key, "upload")
 
     def advance(self, now: datetime) -> None:
@@ -54,8 +54,7 @@ class Truth:
     def sample(self, now: datetime) -> Sample:
         """What the cloud knows: the present, or the last word of a car that sleeps or rarely uploads."""
         self.advance(now)
-        stale = self.asleep or self.car.personality is Personality.STALE_CACHE
-        return self._last if stale else self._sample(now)
+        return self._last if self.asleep or self._habits.uploads_rarely else self._sample(now)
 
     def soc_at(self, at: datetime) -> float:
         """True state of charge at an instant that has been lived through."""
@@ -67,6 +66,33 @@ class Truth:
         now = max(now, self._energy.at)
         if not self.car.takes(action):
             return Reply.UNSUPPORTED
+        if self._habits.busy(now):
+            return Reply.BUSY
+        reply = self._take(action, now, cause, start_at)
+        if reply is Reply.ACCEPTED:
+            self._habits.accepted(now)
+        return reply
+
+    def by_hand(self, action: Action, now: datetime) -> None:
+        """The driver starts or stops charging at the car."""
+        self.advance(now)
+        if self.mode is not Mode.AWAY:
+            self._switch(action, BY_DRIVER)
+
+    def unplug(self, now: datetime) -> None:
+        """The driver leaves earlier than foreseen."""
+        self.advance(now)
+        if self.mode is not Mode.AWAY:
+            self._timers[Timer.LEAVE] = now
+            self.advance(now)
+
+    def come_back(self, stay: Stay) -> None:
+        """A stay that was not foreseen, after all others."""
+        self._stays.append(stay)
+        if self.mode is Mode.AWAY:
+            self._plan_arrival()
+
+    def _take(self, action: Action, now: datetime, cause: Cause, start_at: datetime | None) -> Reply:
         if action is Action.WAKE:
             return self._rouse(now)
         if self.asleep:
@@ -88,46 +114,40 @@ class Truth:
 
     def _on_arrive(self) -> None:
         self._stay += 1
-        self.mode, self._jammed, self._random_starts = Mode.FULL, False, 0
+        self.mode = Mode.FULL
         self._energy.rest()
-        self._timers[Timer.LEAVE] = self.car.stays[self._stay].plug_out
+        self._timers[Timer.LEAVE] = self._stays[self._stay].plug_out
         self._note(What.PLUGGED, BY_CAR)
         self._stay_awake(self._energy.at)
-        if Timer.SCHEDULE in self._timers:
+        own_timer = self._habits.arrive(self._energy.at)
+        if own_timer is not None and Timer.SCHEDULE not in self._timers:
+            self._timers[Timer.SCHEDULE], self._scheduled_by = own_timer, BY_DRIVER
+        if Timer.SCHEDULE in self._timers and self._energy.soc_pct < self.limit_pct:
             self.mode = Mode.IDLE
         else:
             self._begin(BY_CAR)
 
     def _on_leave(self) -> None:
-        for timer in (Timer.EFFECT, Timer.FULL, Timer.RANDOM, Timer.WAKE, Timer.SLEEP):
+        for timer in (Timer.EFFECT, Timer.FULL, Timer.REACT, Timer.WAKE, Timer.SLEEP):
             self._timers.pop(timer, None)
         self.mode, self.asleep, self._pending = Mode.AWAY, False, None
         self._note(What.UNPLUGGED, BY_DRIVER)
         self._plan_arrival()
 
     def _on_driver(self) -> None:
-        action = self.car.driver_actions[self._driver_next].action
-        self._driver_next += 1
+        deed = self._deeds.pop(0)
         self._plan_driver()
-        if self.mode is Mode.AWAY:
-            return
-        if self.asleep:
-            self._on_wake()
-        self._switch(action, BY_DRIVER)
+        self.by_hand(deed.action, self._energy.at)
 
     def _on_schedule(self) -> None:
-        if self.mode is Mode.AWAY:
-            return
-        if self.asleep:
-            self._on_wake()
-        if not self._jammed:
-            self._begin(Cause(Who.SCHEDULE, self._scheduled_by.command_id, self._scheduled_by.plan))
+        if self.mode is not Mode.AWAY and not self._habits.jammed:
+            self._switch(Action.START, Cause(Who.SCHEDULE, self._scheduled_by.command_id, self._scheduled_by.plan))
 
     def _on_effect(self) -> None:
         if self._pending is None:
             return
         (action, cause), self._pending = self._pending, None
-        if action is Action.STOP or not self._jammed:
+        if action is Action.STOP or not self._habits.jammed:
             self._switch(action, cause)
 
     def _on_full(self) -> None:
@@ -136,11 +156,10 @@ class Truth:
         self._note(What.FULL, BY_CAR)
         self._stay_awake(self._energy.at)
 
-    def _on_random(self) -> None:
-        self._random_starts += 1
-        if self.asleep:
-            self._on_wake()
-        self._begin(BY_CAR)
+    def _on_react(self) -> None:
+        if self._reaction is not None:
+            self._habits.reacted()
+            self._switch(self._reaction.action, self._reaction.cause)
 
     def _on_wake(self) -> None:
         self.asleep = False
@@ -151,7 +170,7 @@ class Truth:
 
     def _on_sleep(self) -> None:
         self.asleep = True
-        if self.car.personality is not Personality.STALE_CACHE:
+        if not self._habits.uploads_rarely:
             self._last = self._sample(self._energy.at)
         self._note(What.ASLEEP, BY_CAR)
 
@@ -163,10 +182,9 @@ class Truth:
     # What events are made of
 
     def _switch(self, action: Action, cause: Cause) -> None:
-        if action is Action.START:
-            self._begin(cause)
-        elif self.mode is Mode.CHARGING:
-            self._halt(cause)
+        if self.asleep:
+            self._on_wake()
+        (self._begin if action is Action.START else self._halt)(cause)
 
     def _begin(self, cause: Cause) -> None:
         if self.mode is Mode.CHARGING or self._energy.soc_pct >= self.limit_pct:
@@ -174,44 +192,45 @@ class Truth:
         self.mode = Mode.CHARGING
         self._energy.charge()
         self._timers.pop(Timer.SLEEP, None)
-        self._timers.pop(Timer.RANDOM, None)
         self._plan_full()
-        self._note(What.STARTED, cause)
+        self._switched(What.STARTED, cause)
 
     def _halt(self, cause: Cause) -> None:
+        if self.mode is not Mode.CHARGING:
+            return
         self.mode = Mode.IDLE
         self._energy.rest()
         del self._timers[Timer.FULL]
-        self._note(What.STOPPED, cause)
         self._stay_awake(self._energy.at)
-        if self.car.personality is Personality.CANNOT_RESUME:
-            self._jammed = cause.who is Who.COMMAND
-        if self.car.personality is Personality.RANDOM_START and self._random_starts < 2:
-            self._timers[Timer.RANDOM] = self._energy.at + self._seconds("random", 20 * 60, 60 * 60)
+        self._switched(What.STOPPED, cause)
+
+    def _switched(self, what: What, cause: Cause) -> None:
+        self._note(what, cause)
+        self._timers.pop(Timer.REACT, None)
+        self._reaction = reaction = self._habits.react(what, cause)
+        if reaction is not None:
+            self._timers[Timer.REACT] = self._energy.at + self._seconds("react", reaction.low_s, reaction.high_s)
 
     def _wanted(self) -> Action:
         """What the car does or is about to do anyway."""
         if self._pending is not None:
             return self._pending[0]
-        if self.mode is Mode.FULL:
-            return Action.START if self._energy.soc_pct >= self.limit_pct - 1 else Action.STOP
-        return Action.START if self.mode is Mode.CHARGING else Action.STOP
+        full = self.mode is Mode.FULL and self._energy.soc_pct >= self.limit_pct - 1
+        return Action.START if full or self.mode is Mode.CHARGING else Action.STOP
 
     def _rouse(self, now: datetime) -> Reply:
-        if not self.asleep:
+        if not self.asleep or Timer.WAKE in self._timers:
             self._stay_awake(now)
             return Reply.ALREADY
-        if Timer.WAKE in self._timers:
-            return Reply.ALREADY
-        deep = self.car.personality is Personality.DEEP_SLEEPER
-        self._timers[Timer.WAKE] = now + (self._seconds("wake", 120, 360) if deep else self._seconds("wake", 10, 60))
+        low, high = (120, 360) if self._habits.deep_sleeper else (10, 60)
+        self._timers[Timer.WAKE] = now + self._seconds("wake", low, high)
         return Reply.ACCEPTED
 
     def _told(self, action: Action, now: datetime, cause: Cause) -> Reply:
         self._stay_awake(now)
         if action is self._wanted():
             return Reply.ALREADY
-        if action is Action.STOP and self.car.personality is Personality.IGNORES_STOP:
+        if self._habits.ignores(action):
             return Reply.ACCEPTED
         self._pending = action, cause
         self._timers[Timer.EFFECT] = now + self._seconds("effect", 5, 45)
@@ -231,20 +250,19 @@ class Truth:
 
     def _stay_awake(self, now: datetime) -> None:
         if self.mode in {Mode.IDLE, Mode.FULL} and not self.asleep:
-            deep = self.car.personality is Personality.DEEP_SLEEPER
-            self._timers[Timer.SLEEP] = now + timedelta(minutes=10 if deep else 20)
+            self._timers[Timer.SLEEP] = now + timedelta(minutes=10 if self._habits.deep_sleeper else 20)
 
     def _plan_arrival(self) -> None:
-        if self._stay + 1 < len(self.car.stays):
-            stay = self.car.stays[self._stay + 1]
+        if self._stay + 1 < len(self._stays):
+            stay = self._stays[self._stay + 1]
             self._timers[Timer.ARRIVE] = stay.plug_in
             self._energy.drive(stay.plug_in, stay.soc_at_plug_in)
         else:
             self._energy.rest()
 
     def _plan_driver(self) -> None:
-        if self._driver_next < len(self.car.driver_actions):
-            self._timers[Timer.DRIVER] = self.car.driver_actions[self._driver_next].at
+        if self._deeds:
+            self._timers[Timer.DRIVER] = self._deeds[0].at
 
     def _plan_full(self) -> None:
         self._timers[Timer.FULL] = self._energy.full_at(max(self.limit_pct, self._energy.soc_pct))
@@ -261,17 +279,14 @@ class Truth:
 
     def _sample(self, at: datetime) -> Sample:
         at = max(at, self._energy.at)
-        scheduled_start, mode = self._timers.get(Timer.SCHEDULE), self.mode
-        if mode is Mode.IDLE and self._pending is not None and self._pending[0] is Action.START:
-            mode = Mode.STARTING
-        elif mode is Mode.IDLE and scheduled_start is not None:
-            mode = Mode.WAITING
+        scheduled_start = self._timers.get(Timer.SCHEDULE)
+        starting = self._pending is not None and self._pending[0] is Action.START
         return Sample(
             at=at,
             soc_pct=self._energy.soc_at(at),
             limit_pct=self.limit_pct,
-            mode=mode,
-            at_home=self.mode is not Mode.AWAY and self.car.stays[self._stay].at_home,
+            mode=shown(self.mode, scheduled_start, starting=starting),
+            at_home=self.mode is not Mode.AWAY and self._stays[self._stay].at_home,
             power_kw=self._energy.power_kw(at),
             odometer_km=self._energy.odometer_at(at),
             scheduled_start=scheduled_start,

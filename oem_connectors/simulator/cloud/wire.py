@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 
 from oem_connectors.simulator.cloud.car import Personality, SimCar
+from oem_connectors.simulator.cloud.chance import chance
 from oem_connectors.simulator.cloud.states import Mode, Sample
 
 _MODES = {
@@ -18,10 +19,11 @@ _MODES = {
 }
 _KM_PER_KWH = 5.6
 _FAST = timedelta(minutes=7)
+_FALSE = 0.1
 
 
-def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
-    """The body of the state endpoint. Percents are cut to whole numbers, as cars do."""
+def state(car: SimCar, sample: Sample, synced_at: datetime, number: int) -> bytes:
+    """The body of the `number`th answer of the state endpoint. Percents are cut to whole numbers, as cars do."""
     skew = _FAST if car.personality is Personality.CLOCK_SKEW else timedelta(0)
     body = {
         "battery": {
@@ -29,7 +31,7 @@ def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
             "limit": int(sample.limit_pct),
             "range_km": round(sample.soc_pct / 100 * car.battery.usable_kwh * _KM_PER_KWH),
         },
-        "cable": _cable(car, sample),
+        "cable": "OUT" if _flickers(car, number) else _cable(car, sample),
         "charger": {"mode": _MODES[sample.mode], "kw": round(sample.power_kw, 2)},
         "timer": None if sample.scheduled_start is None else {"start_at": sample.scheduled_start.isoformat()},
         "odometer_km": int(sample.odometer_km),
@@ -38,6 +40,13 @@ def state(car: SimCar, sample: Sample, synced_at: datetime) -> bytes:
         "synced_at": synced_at.isoformat(),
     }
     return json.dumps(body).encode()
+
+
+def _flickers(car: SimCar, number: int) -> bool:
+    """A false reading now and then, never two in a row."""
+    if car.personality is not Personality.FLICKERING_PLUG or number % 2:
+        return False
+    return chance(car.key, "flicker", number) < _FALSE
 
 
 def _cable(car: SimCar, sample: Sample) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oem_connectors.simulator.cloud.budgets import Budgets
-from oem_connectors.simulator.cloud.car import SimCar
+from oem_connectors.simulator.cloud.car import Personality, SimCar
 from oem_connectors.simulator.cloud.faults import FaultScript
 from oem_connectors.simulator.cloud.log import Log
-from oem_connectors.simulator.cloud.tokens import TokenBook
+from oem_connectors.simulator.cloud.tokens import Terms, TokenBook
 from oem_connectors.simulator.cloud.truth import Truth
 
 Clock = Callable[[], datetime]
+_SHORT = Terms(lifetime=timedelta(minutes=20))
 
 
 class World:
@@ -28,7 +29,8 @@ class World:
     ) -> None:
         self.clock, self.seed, self.log = clock, seed, Log()
         self.faults, self.budgets = faults or FaultScript(), budgets or Budgets()
-        self.tokens = TokenBook(seed)
+        rotators = [car.account for car in cars if car.personality is Personality.TOKEN_ROTATOR]
+        self.tokens = TokenBook(seed, dict.fromkeys(rotators, _SHORT))
         now = clock()
         self.cars = {car.key: Truth(car, self.log, seed, _born(car, now)) for car in cars}
         if len(self.cars) != len(cars):
