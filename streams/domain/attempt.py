@@ -1,4 +1,4 @@
-"""How a command is made: whether the car must be woken first, how long to wait, its name and its expiry.
+"""How a command is made: is it out of the question, must the car wake first, how long to wait, its name and expiry.
 
 A result that nobody saw is resolved by reading, never by repeating: a wake brings the reading.
 """
@@ -10,11 +10,30 @@ from typing import Final
 
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.domain.control import last_switch, soc_in_session
-from streams.domain.desired import Situation, Want, block_at, next_block, usable_plan
+from streams.domain.desired import Situation, Want, next_start, span_at, usable_plan
 from streams.domain.ids import stable_id
+from streams.domain.outcome import BACKSTOPS
 
 #: `detail` of a failed command that a wake may mend.
 ASLEEP: Final = "asleep"
+
+
+def refused(case: Situation, want: Want, switch: Action) -> str | None:
+    """Why this car is never switched so, if so: what it cannot do, whose schedule rules, what was spent."""
+    control = case.control
+    own_schedule = control.own_schedule_session == case.session.id and not want.urgent
+    if switch is Action.START:
+        return "cannot_start" if Action.START not in case.can else "own_schedule" if own_schedule else None
+    spent = control.stops >= case.policy.max_stops or control.commands >= case.policy.max_commands
+    reasons = {
+        "cannot_start": Action.START not in case.can,
+        "cannot_stop": Action.STOP not in case.can,
+        "cannot_resume": control.cannot_resume,
+        "ignores_stop": control.ignores_stop,
+        "own_schedule": own_schedule,
+        "budget_spent": spent,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def held_back(case: Situation, want: Want, switch: Action) -> str | None:
@@ -35,31 +54,39 @@ def only_seems_on(case: Situation) -> bool:
 
 
 def needs_wake(case: Situation) -> bool:
-    """The car slept through the start, or nothing shows what became of it."""
-    command = case.control.command
-    if case.control.attempts == 0 or command is None or command.session_id != case.session.id:
+    """The car slept through the start, or nothing shows what became of it; a wake is over once the car was read."""
+    control, command = case.control, case.control.command
+    spent = control.wakes >= case.policy.max_wakes or control.commands >= case.policy.max_commands
+    if Action.WAKE not in case.can or spent:
         return False
-    slept = command.action is Action.START and command.detail == ASLEEP
-    return slept or (_unresolved(case) and not _woken(command))
+    if control.attempts == 0 or command is None or command.session_id != case.session.id:
+        return False
+    if command.action is Action.WAKE:
+        return command.phase is not CommandPhase.CONFIRMED and case.state.car_time <= command.at
+    return (command.action is Action.START and command.detail == ASLEEP) or _unresolved(case)
 
 
 def wait_until(case: Situation, want: Want, action: Action) -> tuple[datetime | None, str]:
-    """Until when the command waits, and why: the OEM's word, backoff after failures, dwell after a switch."""
+    """Until when the command waits, and why: the OEM's word, backoff after failures, dwell, a budget overdrawn."""
     control, policy = case.control, case.policy
     waits: list[tuple[datetime, str]] = []
     if control.retry_after is not None:
         waits.append((control.retry_after, "retry_later"))
     command, last = control.command, last_switch(control, case.session)
+    failures = control.refusals or control.attempts
     slept = command is not None and command.detail == ASLEEP and action is Action.WAKE
-    if control.attempts and command is not None and not slept and not _woken(command):
-        pause = policy.backoff * 2 ** min(control.attempts - 1, 10)
+    if failures and command is not None and not slept and not _woken(command):
+        pause = policy.backoff * 2 ** min(failures - 1, 10)
         waits.append((command.at + min(pause, policy.max_backoff), "retry_later"))
     if last is not None and not want.urgent and action is not Action.WAKE and last.action is not action:
         waits.append((last.decided_at + policy.min_dwell, "min_dwell"))
+    overdrawn = control.commands - policy.max_commands
+    if command is not None and overdrawn >= 0:
+        waits.append((command.at + policy.max_backoff * (overdrawn + 1), "budget_spent"))
     return max(waits, default=(None, ""))
 
 
-def intent(case: Situation, want: Want, action: Action) -> CommandEvent:
+def intent(case: Situation, want: Want, action: Action, start_at: datetime | None = None) -> CommandEvent:
     """The command, named after what it is for: deciding the same again gives the same name."""
     previous, plan = case.control.command, usable_plan(case.control, case.session)
     first = previous is None or previous.session_id != case.session.id
@@ -78,6 +105,7 @@ def intent(case: Situation, want: Want, action: Action) -> CommandEvent:
         not_after=_not_after(case, want, action),
         reason=want.reason,
         serves=f"{want.reason}@{want.since:%Y-%m-%dT%H:%MZ}",
+        start_at=start_at,
     )
 
 
@@ -85,12 +113,13 @@ def _not_after(case: Situation, want: Want, action: Action) -> datetime:
     """No start after its block, no stop into the next one."""
     latest = case.now + case.policy.command_ttl
     plan = usable_plan(case.control, case.session)
-    if plan is None or action is Action.WAKE or want.urgent:
+    if plan is None or action is Action.WAKE or action in BACKSTOPS or want.urgent:
         return latest
-    running, later = block_at(plan, case.now), next_block(plan, case.now)
     if action is Action.START:
-        return latest if running is None else min(latest, running.end)
-    return latest if later is None else min(latest, later.start)
+        running = span_at(case, plan)
+        return latest if running is None else min(latest, running[1])
+    later = next_start(case, plan)
+    return latest if later is None else min(latest, later)
 
 
 def _unresolved(case: Situation) -> bool:

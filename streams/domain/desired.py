@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from streams.contracts.command import Action
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanReason, Schedule
 from streams.contracts.vehicle import PlugSession, VehicleState
+from streams.domain.boost import terms
 from streams.domain.control import ON, ControlState, soc_in_session
+from streams.domain.leads import NO_LEADS, Leads
 
 _NOT_FOR_A_PLUGGED_CAR: Final = frozenset({PlanReason.PAUSED, PlanReason.AWAY, PlanReason.UNPLUGGED})
 
@@ -27,6 +30,12 @@ class ControlPolicy:
     confirm_window: timedelta = timedelta(minutes=3)
     #: Commands without effect towards one goal before we give up and tell the driver.
     max_attempts: int = 4
+    #: In one plug session; then the car is left to charge, and only starts go on, ever more slowly.
+    max_stops: int = 4
+    max_wakes: int = 4
+    max_commands: int = 24
+    #: How often something may undo our switches in one session before we stand down.
+    max_rounds: int = 2
     #: Pause after the first of them; doubles with each.
     backoff: timedelta = timedelta(minutes=1)
     #: The longest of these pauses.
@@ -35,8 +44,19 @@ class ControlPolicy:
     doubt: timedelta = timedelta(minutes=15)
     #: Time between two switches of ours, unless the promise is at stake.
     min_dwell: timedelta = timedelta(minutes=15)
-    #: A car is only stopped while this much time is left before its last safe start.
+    #: A car is only held while this much time is left before its last safe start.
     release_margin: timedelta = timedelta(minutes=15)
+    #: The driver is told this long before the last safe start that no power is seen,
+    tell_margin: timedelta = timedelta(minutes=20)
+    #: once it was wanted for this long.
+    tell_after: timedelta = timedelta(minutes=5)
+    #: However long a car takes to obey, it is told at most this much earlier.
+    max_lead: timedelta = timedelta(minutes=5)
+    #: The start written into the car is moved when it has become too late, or needlessly early, by this.
+    backstop_late: timedelta = timedelta(minutes=15)
+    backstop_early: timedelta = timedelta(minutes=60)
+    #: Writings of it that may fail in a session.
+    backstop_tries: int = 3
     #: The last safe start allows for charging this much slower than expected.
     reserve: float = 1.1
     #: A car whose last sample is older is not stopped.
@@ -67,17 +87,24 @@ class Situation(NamedTuple):
     session: PlugSession
     now: datetime
     policy: ControlPolicy
+    can: frozenset[Action] = frozenset(Action)
+    leads: Leads = NO_LEADS
+
+    def lead(self, learned: timedelta) -> timedelta:
+        """How much earlier to send what takes so long."""
+        return min(learned, self.policy.max_lead)
 
 
 def desired(case: Situation) -> Want:
     """What the car should be doing."""
-    preference = case.control.preference
+    wish = case.control.preference
+    mode = "smart" if wish is None else terms(wish, case.control.boost, case.session).mode
     if case.registration.consent != "given":
         return _leave(case, "no_consent")
-    if preference is not None and preference.mode == "paused":
+    if mode == "paused":
         return _leave(case, "paused")
-    if preference is not None and preference.mode == "boost":
-        return Want(True, "boost", max(preference.updated_at, case.session.plugged_at), urgent=True)
+    if wish is not None and mode == "boost":
+        return Want(True, "boost", max(wish.updated_at, case.session.plugged_at), urgent=True)
     plan = usable_plan(case.control, case.session)
     if plan is None:
         return _without_plan(case)
@@ -112,18 +139,34 @@ def last_safe_start(case: Situation, plan: Schedule) -> datetime | None:
     if soc_pct is not None and plan.target_soc_pct is not None:
         missing_kwh = (plan.target_soc_pct - soc_pct) / 100 * registration.usable_kwh
         need_kwh = max(need_kwh, missing_kwh / registration.efficiency)
-    return plan.ready_by - timedelta(hours=need_kwh / registration.power_kw * case.policy.reserve)
+    charging = timedelta(hours=need_kwh / registration.power_kw * case.policy.reserve)
+    return plan.ready_by - charging - case.lead(case.leads.start)
 
 
-def block_at(plan: Schedule, now: datetime) -> Block | None:
-    """The block that is running."""
-    return next((block for block in plan.blocks if block.start <= now < block.end), None)
+def release_at(case: Situation, plan: Schedule) -> datetime | None:
+    """When a held car must be let go: early enough to try again, and to tell the driver, before it is too late."""
+    limit = last_safe_start(case, plan)
+    return None if limit is None else limit - case.policy.release_margin
 
 
-def next_block(plan: Schedule, now: datetime) -> Block | None:
-    """The first block that has not begun."""
-    later = (block for block in plan.blocks if block.start > now)
-    return min(later, key=lambda block: block.start, default=None)
+def spans(case: Situation, plan: Schedule) -> list[tuple[datetime, datetime]]:
+    """From when to when each block is commanded: earlier by what the car takes to obey."""
+    before_start, before_end = case.lead(case.leads.start), case.lead(case.leads.stop)
+    begins = {block.start for block in plan.blocks}
+    return [
+        (block.start - before_start, block.end if block.end in begins else block.end - before_end)
+        for block in sorted(plan.blocks, key=lambda block: block.start)
+    ]
+
+
+def span_at(case: Situation, plan: Schedule) -> tuple[datetime, datetime] | None:
+    """When the running block is commanded."""
+    return next((span for span in spans(case, plan) if span[0] <= case.now < span[1]), None)
+
+
+def next_start(case: Situation, plan: Schedule) -> datetime | None:
+    """When the first block that has not begun is commanded."""
+    return next((begin for begin, _ in spans(case, plan) if begin > case.now), None)
 
 
 def _leave(case: Situation, reason: str) -> Want:
@@ -144,29 +187,30 @@ def _at_target(case: Situation, plan: Schedule) -> Want | None:
     """Enough, by the car's own word; a full battery is the car's to end."""
     soc_pct, target_pct = soc_in_session(case.control, case.session), plan.target_soc_pct
     if soc_pct is not None and target_pct is not None and soc_pct >= target_pct:
-        return Want(None if target_pct >= 100 else False, "at_target", case.session.plugged_at)
+        full = max(soc_pct, target_pct) >= 100
+        return Want(None if full else False, "at_target", case.session.plugged_at)
     return None if plan.blocks else Want(None, "at_target", case.now)
 
 
 def _by_plan(case: Situation, plan: Schedule) -> Want:
-    running, limit = block_at(plan, case.now), last_safe_start(case, plan)
-    late = limit is not None and case.now >= limit
+    running, release = span_at(case, plan), release_at(case, plan)
+    late = release is not None and case.now >= release
     if running is not None and (case.state.charge in ON or not late):
-        return Want(True, "in_block", running.start)
+        return Want(True, "in_block", running[0])
     if not plan.reachable:
         return Want(True, "unreachable", plan.inputs.now, urgent=True)
-    if limit is not None and late:
-        return Want(True, "last_safe_start", limit, urgent=True)
-    return _between_blocks(case, plan, limit)
+    if release is not None and late:
+        return Want(True, "last_safe_start", release, urgent=True)
+    return _between_blocks(case, plan, release)
 
 
-def _between_blocks(case: Situation, plan: Schedule, limit: datetime | None) -> Want:
+def _between_blocks(case: Situation, plan: Schedule, release: datetime | None) -> Want:
     """A car is held only for a later block, and only while there is time to release it."""
-    if next_block(plan, case.now) is None:
+    if next_start(case, plan) is None:
         return _leave(case, "plan_over")
-    if limit is None or case.now + case.policy.release_margin >= limit:
-        return Want(None, "too_late_to_hold", case.now)
-    ends = [block.end for block in plan.blocks if block.end <= case.now]
+    if release is None:
+        return _leave(case, "too_late_to_hold")
+    ends = [end for _, end in spans(case, plan) if end <= case.now]
     return Want(False, "waiting_for_block", max([case.session.plugged_at, *ends]))
 
 

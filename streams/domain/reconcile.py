@@ -11,19 +11,18 @@ from typing import NamedTuple
 
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.telemetry import Charge
-from streams.contracts.vehicle import PlugSession, VehicleState
-from streams.domain.attempt import held_back, intent, needs_wake, only_seems_on, wait_until
+from streams.contracts.vehicle import VehicleState
+from streams.domain.attempt import held_back, intent, needs_wake, only_seems_on, refused, wait_until
+from streams.domain.backstop import Change, change, passed, taken_back
+from streams.domain.boost import terms
 from streams.domain.control import (
     ON,
     ControlState,
     in_flight,
     last_switch,
-    observe_command,
     observe_preference,
     observe_registration,
     observe_schedule,
-    observe_state,
-    open_session,
 )
 from streams.domain.desired import (
     ControlPolicy,
@@ -32,9 +31,14 @@ from streams.domain.desired import (
     desired,
     last_safe_start,
     plan_due,
+    release_at,
+    spans,
     usable_plan,
 )
 from streams.domain.leads import NO_LEADS, Leads
+from streams.domain.outcome import observe_command
+from streams.domain.risk import risk
+from streams.domain.sighting import observe_state
 
 __all__ = [
     "ControlPolicy",
@@ -66,31 +70,80 @@ def reconcile(
     can: frozenset[Action] = frozenset(Action),
     leads: Leads = NO_LEADS,
 ) -> Decision:
-    """The one command that brings the car closer to what it should do, or none, with the reason."""
-    del can, leads
-    registration, state, session = control.registration, control.state, open_session(control)
-    if registration is None or state is None or session is None:
+    """The one command that brings the car closer to what it should do, or none, with the reason.
+
+    `can`: the commands that this model takes; `leads`: how long such cars take to obey.
+    """
+    control = passed(control, now)
+    registration, state = control.registration, control.state
+    if registration is None or state is None or state.session is None:
         return Decision(None, _absent(control), None, control, None)
+    case = Situation(control, registration, state, state.session, now, policy, can, leads)
+    if state.session.ended_at is not None:
+        return _left(case, "unplugged")
     reason = _hands_off(state)
-    if reason is not None and not _held_in_doubt(control, state, session, now, policy):
-        doubtful = state.unplug_suspected_at is not None
-        return Decision(None, reason, None, control, now + policy.confirm_window if doubtful else None)
-    if control.command is not None and in_flight(control):
-        return Decision(None, "command_in_flight", None, control, _judged_by(control.command, policy))
-    if _overridden(control, session):
-        return Decision(None, "driver_override", None, control, None)
-    case = Situation(control, registration, state, session, now, policy)
+    if reason == "away":
+        return _left(case, reason)
+    if state.unplug_suspected_at is not None and not _held_in_doubt(case):
+        return Decision(None, "unplug_suspected", None, control, now + policy.confirm_window)
     want = desired(case)
-    if _by_driver(case, want):
-        stood_down = {"driver_override_session": session.id, "driver_override_at": now}
-        return Decision(None, "driver_override", None, control.model_copy(update=stood_down), None)
-    return _towards(case, want)
+    if reason is None or _held_in_doubt(case):
+        return _told(case, want, _decide(case, want))
+    return _told(case, want, Decision(None, reason, None, control, None))
 
 
 def _absent(control: ControlState) -> str:
     if control.registration is None:
         return "not_registered"
     return "unknown_state" if control.state is None else "unplugged"
+
+
+def _left(case: Situation, reason: str) -> Decision:
+    """A car that is unplugged or away is not commanded, but for taking back the start that we wrote into it."""
+    undo = None if in_flight(case.control) else taken_back(case)
+    return _changed(case, undo, Decision(None, reason, None, case.control, None))
+
+
+def _told(case: Situation, want: Want, decision: Decision) -> Decision:
+    """The decision, and whether the driver must hear that the promise is at risk."""
+    at_risk, next_at = risk(case._replace(control=decision.control), want, settled=_full(case.state) is not None)
+    control = decision.control
+    if control.at_risk is not at_risk:
+        control = control.model_copy(update={"at_risk": at_risk})
+    instants = [at for at in (decision.next_at, next_at) if at is not None and at > case.now]
+    return decision._replace(control=control, next_at=min(instants, default=None))
+
+
+def _decide(case: Situation, want: Want) -> Decision:
+    control, session = case.control, case.session
+    if control.command is not None and in_flight(control):
+        return Decision(None, "command_in_flight", None, control, _judged_by(control.command, case.policy))
+    stands_down = _by_driver(case, want) or _outdone(case, want)
+    if stands_down and not _overridden(case):
+        stood_down = {"driver_override_session": session.id, "driver_override_at": case.now}
+        case = case._replace(control=control.model_copy(update=stood_down))
+    if _overridden(case):
+        resting = Decision(None, "driver_override", None, case.control, None)
+        return _changed(case, change(case, want, overridden=True), resting)
+    decision = _towards(case, want)
+    start_pending = want.charge and case.state.charge not in ON
+    if decision.action is not None or start_pending:
+        return decision
+    case = case._replace(control=decision.control)
+    return _changed(case, change(case, want, overridden=False), decision)
+
+
+def _changed(case: Situation, wanted: Change | None, resting: Decision) -> Decision:
+    """The change of the car's own schedule where it is due, else the decision to do nothing."""
+    if wanted is None:
+        return resting
+    if case.now < wanted.due:
+        instants = [at for at in (resting.next_at, wanted.due) if at is not None]
+        return resting._replace(next_at=min(instants))
+    want = Want(None, "backstop", case.now)
+    command = intent(case, want, wanted.action, wanted.start_at)
+    control = observe_command(case.control, command)
+    return Decision(wanted.action, want.reason, command, control, _judged_by(command, case.policy))
 
 
 def _hands_off(state: VehicleState) -> str | None:
@@ -103,29 +156,34 @@ def _hands_off(state: VehicleState) -> str | None:
     return state.charge.value if state.charge in silent else None
 
 
-def _held_in_doubt(
-    control: ControlState, state: VehicleState, session: PlugSession, now: datetime, policy: ControlPolicy
-) -> bool:
+def _held_in_doubt(case: Situation) -> bool:
     """One odd "unplugged" does not keep a car held that we stopped: releasing an unplugged car does no harm."""
-    suspected = state.unplug_suspected_at
-    held = control.held_session == session.id and state.at_home is True
-    return held and suspected is not None and now - suspected >= policy.doubt
+    suspected = case.state.unplug_suspected_at
+    held = case.control.held_session == case.session.id and case.state.at_home is True
+    return held and suspected is not None and case.now - suspected >= case.policy.doubt
 
 
-def _overridden(control: ControlState, session: PlugSession) -> bool:
+def _overridden(case: Situation) -> bool:
     """The driver's hand at the car counts until the next session, or until a boost asked for later."""
-    if control.driver_override_session != session.id:
+    control, wish, at = case.control, case.control.preference, case.control.driver_override_at
+    if control.driver_override_session != case.session.id:
         return False
-    preference, at = control.preference, control.driver_override_at
-    boosted = preference is not None and preference.mode == "boost"
-    return not (boosted and preference is not None and at is not None and preference.updated_at > at)
+    boosted = wish is not None and terms(wish, control.boost, case.session).mode == "boost"
+    return not (boosted and wish is not None and at is not None and wish.updated_at > at)
+
+
+def _outdone(case: Situation, want: Want) -> bool:
+    """Something undoes what we achieve, time and again: we do not duel."""
+    differs = want.charge is not None and want.charge is not (case.state.charge in ON)
+    return differs and want.reason != "boost" and case.control.undone >= case.policy.max_rounds
 
 
 def _by_driver(case: Situation, want: Want) -> bool:
     """Charging began or ended against what we want, and no command of ours nor the plug-in explains it."""
     control, session = case.control, case.session
     began, halted = control.began_at, control.halted_at
-    if want.charge is False and case.state.charge in ON:
+    own_schedule = control.own_schedule_session == session.id
+    if want.charge is False and case.state.charge in ON and not own_schedule:
         at, ours = began, Action.START
     elif want.charge is True and case.state.charge is Charge.IDLE and _full(case.state) is None:
         at, ours = halted, Action.STOP
@@ -164,11 +222,14 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
     if case.control.goal != goal:
         fresh = {"goal": goal, "attempts": 0, "gave_up": False}
         case = case._replace(control=case.control.model_copy(update=fresh))
-    if case.control.attempts >= case.policy.max_attempts:
+    if _hopeless(case, switch):
         # The driver is told. A car that should charge is asked on, ever more slowly: no car may stay held.
         case = case._replace(control=case.control.model_copy(update={"gave_up": True}))
         if switch is Action.STOP:
             return _rest(case, "cannot_control")
+    never = refused(case, want, switch)
+    if never is not None:
+        return _rest(case, never)
     why = held_back(case, want, switch)
     if why is not None:
         return _rest(case, why, case.now + case.policy.confirm_window)
@@ -179,6 +240,12 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
     command = intent(case, want, action)
     control = observe_command(case.control, command)
     return Decision(action, want.reason, command, control, _judged_by(command, case.policy))
+
+
+def _hopeless(case: Situation, switch: Action) -> bool:
+    control = case.control
+    stuck = switch is Action.START and control.cannot_resume and control.obeyed_session == case.session.id
+    return stuck or control.attempts >= case.policy.max_attempts
 
 
 def _rest(case: Situation, reason: str, until: datetime | None = None, *, settled: bool = False) -> Decision:
@@ -195,9 +262,8 @@ def _instants(case: Situation) -> list[datetime]:
     grace, plan = case.session.seen_at + case.policy.soc_grace, usable_plan(case.control, case.session)
     if plan is None:
         return [grace, plan_due(case)]
-    edges = [at for block in plan.blocks for at in (block.start, block.end)]
-    limit = last_safe_start(case, plan)
-    return [grace, *edges, *([] if limit is None else [limit])]
+    edges = [at for span in spans(case, plan) for at in span]
+    return [grace, *edges, *(at for at in (release_at(case, plan), last_safe_start(case, plan)) if at is not None)]
 
 
 def _judged_by(command: CommandEvent, policy: ControlPolicy) -> datetime:

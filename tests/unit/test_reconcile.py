@@ -101,7 +101,8 @@ def final(command: CommandEvent, hours: float, phase: CommandPhase, **fields: An
 
 
 def decide(known: ControlState, hours: float, policy: ControlPolicy = POLICY) -> Decision:
-    return reconcile(known, at(hours), policy)
+    """What is decided about a car without a schedule of its own."""
+    return reconcile(known, at(hours), policy, frozenset({START, STOP, WAKE}))
 
 
 def commanded(known: ControlState, hours: float, action: Action) -> tuple[ControlState, CommandEvent]:
@@ -120,7 +121,8 @@ LOOKS: dict[str, tuple[list[Any], float, Action | None, str]] = {
     "resting before the block": ([state(0.1)], 0.1, None, "waiting_for_block"),
     "resting in the block": ([state(7)], 7, START, "in_block"),
     "an unknown charge word in the block": ([state(7, Charge.UNKNOWN)], 7, START, "in_block"),
-    "an on-board timer in the block": ([state(7, Charge.SCHEDULED)], 7, START, "in_block"),
+    "an on-board timer in the block": ([state(7, Charge.SCHEDULED)], 7, None, "own_schedule"),
+    "an on-board timer that comes too late": ([state(9.9, Charge.SCHEDULED)], 9.9, START, "last_safe_start"),
     "charging in the block": ([state(8, CHARGING)], 8, None, "in_block"),
     "the block's end is outside it": ([state(10, soc_pct=70)], 10, None, "plan_over"),
     "a car last heard hours ago is started": ([state(0.5)], 7, START, "in_block"),
@@ -148,7 +150,8 @@ LOOKS: dict[str, tuple[list[Any], float, Action | None, str]] = {
     "boost": ([state(1), preference("boost")], 1, START, "boost"),
     "boost when charging": ([state(1, CHARGING), preference("boost")], 1, None, "boost"),
     "boost beyond the target": ([state(1, soc_pct=90), preference("boost")], 1, START, "boost"),
-    "boost until full": ([state(1, Charge.COMPLETE), preference("boost")], 1, None, "complete"),
+    "boost until full": ([state(1, Charge.COMPLETE), preference("boost")], 1, None, "waiting_for_block"),
+    "boost of a full car": ([state(1, Charge.COMPLETE), preference("boost", 1)], 1, None, "complete"),
     "boost without a plan": ([state(1), preference("boost"), OLD], 1, START, "boost"),
     "paused, charging": ([state(0.1, CHARGING), preference("paused")], 0.1, None, "paused"),
     "paused, resting": ([state(7), preference("paused")], 7, None, "paused"),
@@ -170,8 +173,9 @@ LOOKS: dict[str, tuple[list[Any], float, Action | None, str]] = {
     ),
     "late in its block": ([state(10.6), schedule((10.5, 13))], 10.6, START, "last_safe_start"),
     "charging late in its block": ([state(12, CHARGING), schedule((10.5, 13))], 12, None, "in_block"),
+    "in time to try again and to tell": ([state(9.8), schedule((11, 12))], 9.8, START, "last_safe_start"),
     "past the last safe start": ([state(10.2), schedule((11, 12))], 10.2, START, "last_safe_start"),
-    "no time to release it": ([state(9.9, CHARGING), schedule((11, 12))], 9.9, None, "too_late_to_hold"),
+    "no time to release it": ([state(9.9, CHARGING), schedule((11, 12))], 9.9, None, "last_safe_start"),
     "still time to release it": ([state(9.5, CHARGING), schedule((11, 12))], 9.5, STOP, "waiting_for_block"),
     "no deadline, no hold": (
         [state(1, CHARGING), schedule((7, 10), ready_by=None)], 1, None, "too_late_to_hold",
@@ -213,7 +217,7 @@ def test_a_command_names_what_it_is_for() -> None:
 
 
 EXPIRIES: dict[str, tuple[list[Any], float, datetime]] = {
-    "no start after its block": ([state(9.95)], 9.95, at(10)),
+    "no start after its block": ([state(9.7), schedule((7, 9.75))], 9.7, at(9.75)),
     "no stop into the next block": ([state(6.97, CHARGING), schedule((7, 9))], 6.97, at(7)),
     "boost has no block": ([state(9.95), preference("boost")], 9.95, at(9.95) + POLICY.command_ttl),
 }
@@ -394,7 +398,7 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
     "boost does not wait": (held(preference("boost", 0.2)), 0.2, START, "boost"),
     "driver starts a held car": (held(state(1, CHARGING)), 1, None, "driver_override"),
     "driver's timer starts a held car": (held(state(1, Charge.SCHEDULED), state(2, CHARGING)), 2, None,
-                                         "driver_override"),
+                                         "own_schedule"),
     "power comes back: no driver": (held(state(1, Charge.NO_POWER), state(2, CHARGING)), 2, STOP,
                                     "waiting_for_block"),
     "driver stops our charging": (started(state(8, IDLE)), 8, None, "driver_override"),
