@@ -124,7 +124,7 @@ def _backstop(control: ControlState, message: CommandEvent, *, new: bool) -> dic
         tries = {"backstop_tries": control.backstop_tries + (not no_try(message))}
         restored = {"backstop_at": control.backstop_before, "backstop_before": control.backstop_at}
         return tries if new else tries | restored
-    written = {"backstop_at": message.start_at, "backstop_session": message.session_id}
+    written: dict[str, Any] = {"backstop_at": message.start_at, "backstop_session": message.session_id}
     if message.phase is CommandPhase.CONFIRMED:
         written["backstop_tries"] = 0
     return written | {"backstop_before": control.backstop_at} if new else written

@@ -1,4 +1,4 @@
-"""Is the promise at risk? The driver is told while it can be helped: before the last safe start, if no power is seen."""
+"""Is the promise at risk? The driver is told while it can be helped: before the last safe start, if power is unseen."""
 
 from __future__ import annotations
 
