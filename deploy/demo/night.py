@@ -66,6 +66,9 @@ Hook = Callable[["Night"], Awaitable[None]]
 class Night:
     """One run. `hooks` are awaited at virtual instants, after everything due then is done: for faults and tests."""
 
+    #: Makes the workers; tests have their own, which lets them die.
+    make_workers: Callable[[Path, dict[str, str]], Workers] = Workers
+
     def __init__(self, options: Options, hooks: dict[datetime, Hook] | None = None) -> None:
         self.options = options
         self.scenario: Scenario = SCENARIOS[options.scenario]
@@ -129,7 +132,7 @@ class Night:
         self.writer = LogWriter(bootstrap)
         await self.writer.start()
         stack.push_async_callback(self.writer.stop)
-        self.workers = Workers(options.run_dir, _environment(self.settings))
+        self.workers = self.make_workers(options.run_dir, _environment(self.settings))
         stack.push_async_callback(self.workers.close)
         self.live.bootstrap = bootstrap
         await self.workers.start("worker-1")
