@@ -33,6 +33,7 @@ from agents.settings import Settings
 from agents.worker import Worker
 from oem_connectors import registry
 from oem_connectors.http import OemClient, make_http
+from streams.domain.budget import Budget
 from streams.domain.case import PlanRules
 from streams.domain.polling import PollPolicy
 from streams.domain.reconcile import ControlPolicy
@@ -45,6 +46,7 @@ def pipeline(
     settings: Settings, cars: Callable[[], Cars], clock: Clock, metrics: Metrics, sealer: Sealer
 ) -> tuple[Stage, ...]:
     """Every stage, in flow order: from a registration to the push on the driver's phone."""
+    connectors, budgets = registry.load(), dispatch.Budgets(Budget)
     return (
         accounts.stage(sealer),
         polling.stage(cars, PollPolicy(grid=settings.poll_grid)),
@@ -54,7 +56,7 @@ def pipeline(
         planning.stage(PlanRules(edge_spread=timedelta(seconds=settings.edge_spread_seconds))),
         demand.STAGE,
         capacity.STAGE,
-        dispatch.stage(ControlPolicy()),
+        dispatch.stage(ControlPolicy(), connectors, settings.partitions, budgets, metrics),
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,

@@ -21,6 +21,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._counts: dict[str, Counter[str]] = {}
         self._beats: dict[str, dict[int, datetime]] = {}
+        self._parts: dict[Gauge, dict[int, float]] = {}
         self._declare_flow(self.registry)
         self._declare_control(self.registry)
 
@@ -108,9 +109,18 @@ class Metrics:
         beats[partition] = at
         self.heartbeat.labels(stage).set(min(beats.values()).timestamp())
 
+    def part(self, gauge: Gauge, partition: int, value: float) -> None:
+        """The part of one partition in a gauge that is their sum."""
+        parts = self._parts.setdefault(gauge, {})
+        parts[partition] = value
+        gauge.set(sum(parts.values()))
+
     def partitions_gone(self) -> None:
-        """The assignment ended: partitions of others no longer hold a heartbeat back."""
+        """The assignment ended: partitions of others no longer hold a heartbeat back, nor add to a sum."""
         self._beats.clear()
+        for gauge in self._parts:
+            gauge.set(0)
+        self._parts.clear()
 
     def log_refusal(self, stage: str, topic: str, offset: int, error: Exception) -> None:
         """A stage could not take a record; the record's content stays out of the log."""

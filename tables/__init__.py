@@ -7,6 +7,8 @@ from typing import Any
 from streams import hot
 from streams.contracts.capacity import RegionDemand
 from streams.contracts.forecast import Forecast
+from streams.contracts.held import HeldCar
+from streams.contracts.lead import LeadTime
 from streams.domain.demand import CarNeed
 from streams.domain.planning import PlanningState
 from streams.domain.reconcile import ControlState
@@ -16,6 +18,7 @@ from tables.rows import (
     CappedRow,
     CapRow,
     InFlightRow,
+    LessonRow,
     NotifiedRow,
     OutboxRow,
     PollRow,
@@ -55,8 +58,16 @@ CAPACITY_CURVES = model_table(
     "capacity-curves", Forecast, "capacity", "Price and carbon curves to find adders on.", key="curve", personal=False
 )
 CONTROL = model_table("control", ControlState, "dispatch", "Desired and observed state, command in flight, attempts.")
+LEASES = model_table("leases", HeldCar, "dispatch", "Held cars as last told: who may be released, and from when on.")
+LEADS = model_table(
+    "leads", LeadTime, "dispatch", "How long cars take to obey.", key="OEM, model, action and partition", personal=False
+)
 OUTBOX = model_table("outbox", OutboxRow, "commands", "The last command of a car and how far its sending has come.")
 IN_FLIGHT = model_table("in-flight", InFlightRow, "confirmation", "Commands that await proof.")
+LESSONS = model_table(
+    "lessons", LessonRow, "confirmation", "How long the newest commands took.", key="OEM, model and action",
+    personal=False,
+)  # fmt: skip
 SETTLING = model_table("settling", SettlingRow, "settlement", "Open sessions, metered from telemetry.")
 SETTLED = model_table("settled", SettledRow, "settlement", "Settled sessions that may still be corrected.")
 SETTLEMENT_CURVES = model_table(
@@ -79,8 +90,11 @@ TABLES: tuple[Table[Any], ...] = (
     DEMANDS,
     CAPACITY_CURVES,
     CONTROL,
+    LEASES,
+    LEADS,
     OUTBOX,
     IN_FLIGHT,
+    LESSONS,
     SETTLING,
     SETTLED,
     SETTLEMENT_CURVES,

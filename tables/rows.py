@@ -10,6 +10,7 @@ from streams.contracts.account import Link
 from streams.contracts.capacity import RegionAdder, RegionCap, RegionDemand
 from streams.contracts.command import CommandEvent
 from streams.contracts.driver_status import DriverStatus
+from streams.contracts.lead import LeadTime
 from streams.contracts.notification import NotificationEvent
 from streams.contracts.registration import Registration
 from streams.contracts.vehicle import PlugSession, VehicleState
@@ -69,6 +70,19 @@ class InFlightRow(Row):
 
     command: CommandEvent | None = None
     state: VehicleState | None = None
+    #: When the command went out.
+    sending_at: datetime | None = None
+    #: The session in which a stop was last sent.
+    stopped_session: str | None = None
+    model: str | None = None
+
+
+class LessonRow(Row):
+    """How long the newest commands of one OEM, model and action took, of how many, and what was last said of it."""
+
+    seconds: tuple[float, ...] = ()
+    samples: int = 0
+    told: LeadTime | None = None
 
 
 class VintageRow(Row):

@@ -32,7 +32,7 @@ from oem_connectors.simulator.cloud.world import World
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.internal import TickPhase
 from streams.domain.forecasts import merge
-from streams.topics import DEAD_LETTER, NOTIFICATION, PLUG, TOPICS
+from streams.topics import DEAD_LETTER, HELD, NOTIFICATION, PLUG, TOPICS
 
 #: Which stage's due instants call for which beat.
 BEATS = {
@@ -42,7 +42,7 @@ BEATS = {
     TickPhase.TELL: ("driver_status",),
 }
 #: Topics that no stage reads.
-FOR_OTHERS = {topic.name for topic in (PLUG, NOTIFICATION, DEAD_LETTER)}
+FOR_OTHERS = {topic.name for topic in (PLUG, HELD, NOTIFICATION, DEAD_LETTER)}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from streams.contracts.command import Action
 
 
 class LeadTime(Contract):
-    """Seconds from sending a command to its effect, per OEM, model and action, as one partition's cars show it.
+    """Seconds from sending a command to the reading that showed its effect, as one partition's cars take.
 
-    Keyed by `<oem>/<model>/<action>`; every partition says its own. Combine them weighted by `samples`.
+    Keyed by `<oem>/<model>/<action>/<partition>` and written to every partition, so that each can combine what all
+    say, weighted by `samples`. An upper bound: a car is not seen to obey before it is read.
     """
 
     oem: str

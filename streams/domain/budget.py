@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 #: The part of a quota that may come all at once; the rest is spread over its period.
@@ -48,9 +49,9 @@ def filled(bucket: Bucket, flow: Rate, now: datetime) -> Bucket:
     return Bucket(min(flow.burst, bucket.left + seconds * flow.per_second), max(now, bucket.at))
 
 
-def wait(bucket: Bucket, flow: Rate, now: datetime) -> timedelta:
-    """How long until one call is allowed; nothing if it is now."""
-    needed = min(1 + flow.leaves * flow.burst, flow.burst)
+def wait(bucket: Bucket, flow: Rate, now: datetime, ahead: int = 0) -> timedelta:
+    """How long until one call is allowed after the `ahead` that wait already; nothing if it is now."""
+    needed = min(1 + flow.leaves * flow.burst, flow.burst) + ahead
     missing = needed - filled(bucket, flow, now).left
     return _NOW if missing <= 1e-9 else timedelta(seconds=missing / flow.per_second)
 
@@ -61,9 +62,12 @@ class Budget:
     def __init__(self) -> None:
         self._buckets: dict[Key, Bucket] = {}
 
-    def wait(self, limits: Mapping[Key, Rate], now: datetime) -> timedelta:
-        """How long until all of `limits` allow a call; nothing if they do now."""
-        return max((wait(self._bucket(key, flow, now), flow, now) for key, flow in limits.items()), default=_NOW)
+    def wait(
+        self, limits: Mapping[Key, Rate], now: datetime, ahead: Mapping[Key, int] = MappingProxyType({})
+    ) -> timedelta:
+        """How long until all of `limits` allow a call; nothing if they do now. `ahead`: how many wait already."""
+        waits = (wait(self._bucket(key, flow, now), flow, now, ahead.get(key, 0)) for key, flow in limits.items())
+        return max(waits, default=_NOW)
 
     def charge(self, limits: Mapping[Key, Rate], now: datetime) -> None:
         """A call is made."""

@@ -42,11 +42,14 @@ def test_a_stage_deals_with_declared_topics_and_tables_only(stage: Stage) -> Non
 
 @STAGES
 def test_a_stage_comes_after_the_owners_of_what_it_reads(stage: Stage) -> None:
-    """Except where a loop closes: polling looks at what its telemetry led to, forecasts at the adders for plans."""
+    """Except where a loop closes: polling looks at what its telemetry led to, forecasts at the adders for plans,
+    dispatch at how long its commands took.
+    """
     order = [known.name for known in PIPELINE]
     owners = {topic.owner for topic in stage.reads} - NO_STAGES - {stage.name}
     late = {owner for owner in owners if order.index(owner) > order.index(stage.name)}
     closing = {"polling": {"vehicle_state", "planning", "dispatch"}, "forecasts": {"capacity"}}
+    closing["dispatch"] = {"confirmation"}
     assert late == closing.get(stage.name, set())
 
 

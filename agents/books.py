@@ -1,0 +1,64 @@
+"""What dispatch remembers of a partition between chunks. All of it is made anew from the tables after a take-over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from agents.engine.stage import Work
+from streams.contracts.base import account_of
+from streams.contracts.command import CommandEvent
+from streams.contracts.lead import LeadTime
+from streams.domain.leads import NO_LEADS, Leads, combined
+from streams.domain.reconcile import ControlState
+from tables import CONTROL, LEADS, LEASES
+
+
+class Books:
+    """Held cars, cars that wait for a budget, accounts that must rest, and how long cars take to obey."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.waiting: dict[str, str] = {}
+        self.not_before: dict[str, datetime] = {}
+        self._told: dict[str, LeadTime] = {}
+        self._leads: dict[tuple[str, str], Leads] = {}
+
+    @staticmethod
+    def of(work: Work) -> Books:
+        """The books of the partition that `work` is in."""
+        books: Books | None = work.memory.scratch.get("books")
+        if books is None:
+            books = work.memory.scratch["books"] = _from_tables(work)
+        return books
+
+    def rest(self, command: CommandEvent | None) -> None:
+        """The OEM asked the account of a command to wait: that holds for all its cars."""
+        if command is not None and command.retry_at is not None:
+            account = account_of(command.car)
+            self.not_before[account] = max(command.retry_at, self.not_before.get(account, command.retry_at))
+
+    def learn(self, name: str, lead: LeadTime) -> None:
+        """What one partition says of a model and an action."""
+        self._told[name] = lead
+        model = lead.oem, lead.model
+        self._leads[model] = combined(one for one in self._told.values() if (one.oem, one.model) == model)
+
+    def leads(self, control: ControlState) -> Leads:
+        """How long cars like this one take."""
+        enrolled = control.registration
+        return NO_LEADS if enrolled is None else self._leads.get((enrolled.oem, enrolled.model), NO_LEADS)
+
+    def waiting_by_oem(self) -> Counter[str]:
+        """How many cars wait, per OEM."""
+        return Counter(self.waiting.values())
+
+
+def _from_tables(work: Work) -> Books:
+    books = Books()
+    books.held = {car for car, _ in work.items(LEASES)}
+    for _, control in work.items(CONTROL):
+        books.rest(control.command)
+    for name, lead in work.items(LEADS):
+        books.learn(name, lead)
+    return books
