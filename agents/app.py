@@ -35,7 +35,6 @@ from oem_connectors import registry
 from oem_connectors.http import OemClient, make_http
 from streams.domain.budget import Budget
 from streams.domain.case import PlanRules
-from streams.domain.polling import PollPolicy
 from streams.domain.reconcile import ControlPolicy
 
 #: How long telemetry may take to show what a command did.
@@ -48,8 +47,8 @@ def pipeline(
     """Every stage, in flow order: from a registration to the push on the driver's phone."""
     connectors, budgets = registry.load(), dispatch.Budgets(Budget)
     return (
-        accounts.stage(sealer),
-        polling.stage(cars, PollPolicy(grid=settings.poll_grid)),
+        accounts.stage(sealer, lambda partition, account: cars().renew(partition, account), metrics),
+        polling.stage(cars, registry.load(), metrics, partitions=settings.partitions, grid=settings.poll_grid),
         vehicle_state.STAGE,
         plug_events.stage(metrics),
         forecasts.STAGE,
@@ -69,7 +68,7 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     """A worker that runs the whole pipeline."""
     metrics = Metrics()
     clock: Clock = SystemClock() if settings.clock == "system" else LogClock()
-    sealer = Sealer(settings.seal_key_bytes())
+    sealer = settings.sealer()
     client = http or make_http()
     clients = {
         name: OemClient(connector, settings.oem_urls.get(name, connector.base_url), client)
@@ -80,6 +79,6 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     worker = Worker(settings, stages, clock, metrics, sealer)
     custody = stages[0]
     cars = Cars(clients, lambda partition: worker.runtime.lane(custody, partition), sealer, clock, metrics)
-    worker.on_finish(cars.settle, cars.forget)
+    worker.on_finish(cars.settle, cars.resume)
     worker.on_stop(client.aclose)
     return worker

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from agents import outbox
 from agents.cars import Cars
 from agents.clock import Clock
-from agents.engine.stage import Lane, Stage, Work
+from agents.custody import LOST
+from agents.engine.stage import Lane, Revoked, Stage, Work
 from agents.failpoints import reach
+from agents.gate import Suspended
 from agents.metrics import Metrics
 from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Throttled
+from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent, CommandPhase
 from streams.contracts.registration import Registration
-from streams.topics import COMMAND, REGISTRATION
+from streams.topics import ACCOUNT, COMMAND, REGISTRATION
 from tables import OUTBOX
 from tables.rows import OutboxRow
 
@@ -26,7 +31,7 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
     sender = Sender(cars, clock, metrics)
     return Stage(
         "commands",
-        reads=(REGISTRATION, COMMAND),
+        reads=(REGISTRATION, ACCOUNT, COMMAND),
         writes=(COMMAND,),
         tables=(OUTBOX,),
         step=sender.step,
@@ -35,11 +40,15 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
 
 
 class Outcome(NamedTuple):
-    """What the OEM said to a command."""
+    """What became of sending a command."""
 
     phase: CommandPhase
     detail: str | None = None
     retry_at: datetime | None = None
+
+
+class HeldBack(Exception):
+    """Not sent: its time is over, or a newer command stands in its place."""
 
 
 class Sender:
@@ -53,31 +62,56 @@ class Sender:
     def step(self, work: Work) -> None:
         """Take intents; what this stage itself has reported is passed over."""
         for record in work:
-            row = work.get(OUTBOX, record.key) or OutboxRow()
             match record.value:
                 case Registration() as registration:
-                    work.put(OUTBOX, record.key, row.model_copy(update={"registration": registration}))
-                case CommandEvent(phase=CommandPhase.INTENT) as intent if _is_new(row, intent):
-                    work.put(OUTBOX, record.key, row.model_copy(update={"command": intent}))
-                    work.spawn(account_of(intent.car), partial(self._send, intent=intent))
-                case None if record.topic == REGISTRATION.name:
-                    work.delete(OUTBOX, record.key)
+                    row = work.get(OUTBOX, record.key) or OutboxRow()
+                    update = {"registration": registration, "leaving": False}
+                    work.put(OUTBOX, record.key, row.model_copy(update=update))
+                case CommandEvent(phase=CommandPhase.INTENT) as intent:
+                    self._take(work, intent)
+                case AccountState() as state if state.link in LOST:
+                    self._release(work, state.account)
+                case None if record.topic == REGISTRATION.name and outbox.leave(work, record.key):
+                    work.spawn(account_of(record.key), partial(self._say_farewell, car=record.key))
 
     def restore(self, work: Work) -> None:
         """After a take-over: an intent is sent if still valid, a `sending` without an outcome is unknown."""
-        for _, row in work.items(OUTBOX):
+        for car, row in work.items(OUTBOX):
             command = row.command
-            if command is None:
-                continue
-            if command.phase is CommandPhase.INTENT:
-                work.spawn(account_of(command.car), partial(self._send, intent=command))
-            elif command.phase is CommandPhase.SENDING:
+            if row.leaving:
+                work.spawn(account_of(car), partial(self._say_farewell, car=car))
+            elif command is not None and command.phase is CommandPhase.INTENT:
+                work.spawn(account_of(car), partial(self._send, intent=command))
+            elif command is not None and command.phase is CommandPhase.SENDING:
                 lost = {"phase": CommandPhase.UNKNOWN, "detail": "the sender stopped before the answer"}
-                _record(work, command.model_copy(update=lost))
+                outbox.record(work, command.model_copy(update=lost))
+
+    def _take(self, work: Work, intent: CommandEvent) -> None:
+        if outbox.take(work, intent):
+            work.spawn(account_of(intent.car), partial(self._send, intent=intent))
+
+    def _release(self, work: Work, account: str) -> None:
+        """Consent is lost: while the access token lives, the cars that we may hold are started."""
+        for car, _ in work.items(OUTBOX):
+            row = work.get(OUTBOX, car)
+            if account_of(car) == account and row is not None and row.stopped is not None:
+                start = outbox.release(row.stopped, work.now, "consent_lost")
+                work.send(COMMAND, car, start)
+                self._take(work, start)
+
+    async def _say_farewell(self, lane: Lane, car: str) -> None:
+        """A car that leaves while we may hold it is asked once to charge; then nothing is known of it."""
+        row = lane.get(OUTBOX, car)
+        if row is None or not row.leaving or row.registration is None or row.stopped is None:
+            return
+        start = outbox.release(row.stopped, self._clock.now(), "erased")
+        with suppress(OemError):
+            await self._cars().command(lane.partition, row.registration, start, partial(_still_ours, lane))
+        await lane.commit(partial(outbox.forget, car=car))
 
     async def _send(self, lane: Lane, intent: CommandEvent) -> None:
         row = lane.get(OUTBOX, intent.car)
-        if row is None or row.registration is None or row.command != intent:
+        if row is None or row.registration is None or row.command != intent or row.leaving:
             return
         car = row.registration
         if self._now(intent) > intent.not_after:
@@ -85,6 +119,8 @@ class Sender:
             return
         reach("command.taken")
         await self._report(lane, car, intent, Outcome(CommandPhase.SENDING))
+        if not _stands(lane, intent):
+            return
         reach("command.sending")
         outcome = await self._call(lane, car, intent)
         reach("command.answered")
@@ -92,17 +128,29 @@ class Sender:
         reach("command.written")
 
     async def _call(self, lane: Lane, car: Registration, intent: CommandEvent) -> Outcome:
+        look = partial(self._last_look, lane, intent)
         try:
-            return Outcome(CommandPhase.SENT, await self._cars().command(lane.partition, car, intent))
+            return Outcome(CommandPhase.SENT, await self._cars().command(lane.partition, car, intent, look))
+        except HeldBack as error:
+            return Outcome(CommandPhase.EXPIRED, str(error))
         except OutcomeUnknown:
             return Outcome(CommandPhase.UNKNOWN, "no answer")
-        except Throttled as error:
+        except (Throttled, Suspended) as error:
+            detail = "throttled" if isinstance(error, Throttled) else "unavailable"
             wait = error.retry_after
-            return Outcome(CommandPhase.FAILED, "throttled", None if wait is None else self._now(intent) + wait)
+            return Outcome(CommandPhase.FAILED, detail, None if wait is None else self._now(intent) + wait)
         except Asleep:
             return Outcome(CommandPhase.FAILED, "asleep")
         except OemError as error:
             return Outcome(CommandPhase.FAILED, type(error).__name__.lower())
+
+    def _last_look(self, lane: Lane, intent: CommandEvent) -> None:
+        """Right before the request leaves: tokens may have taken their time, or this process may have slept."""
+        _still_ours(lane)
+        if not _stands(lane, intent):
+            raise HeldBack("superseded")
+        if self._now(intent) > intent.not_after:
+            raise HeldBack("not sent in time")
 
     def _now(self, intent: CommandEvent) -> datetime:
         """Never before the intent: after a take-over, a clock that follows the log may not have seen a tick yet."""
@@ -110,20 +158,16 @@ class Sender:
 
     async def _report(self, lane: Lane, car: Registration, intent: CommandEvent, outcome: Outcome) -> None:
         event = intent.model_copy(update={**outcome._asdict(), "at": self._now(intent)})
-        await lane.commit(lambda work: _record(work, event))
+        await lane.commit(partial(outbox.record, event=event))
         self._metrics.commands.labels(car.oem, event.action.value, event.phase.value).inc()
 
 
-def _is_new(row: OutboxRow, intent: CommandEvent) -> bool:
-    known = row.command
-    return known is None or (known.id != intent.id and known.decided_at <= intent.decided_at)
+def _still_ours(lane: Lane) -> None:
+    if not lane.owned():
+        raise Revoked
 
 
-def _record(work: Work, event: CommandEvent) -> None:
-    row = work.get(OUTBOX, event.car)
-    if row is None:
-        return  # erased while it was sent
-    known = row.command
-    if known is None or known.id == event.id or known.decided_at <= event.decided_at:
-        work.put(OUTBOX, event.car, row.model_copy(update={"command": event}))
-    work.send(COMMAND, event.car, event)
+def _stands(lane: Lane, intent: CommandEvent) -> bool:
+    """Whether this is still the car's last command."""
+    row = lane.get(OUTBOX, intent.car)
+    return row is not None and not row.leaving and row.command is not None and row.command.id == intent.id

@@ -85,6 +85,12 @@ class Metrics:
             "d2ev_commands_waiting", "Commands that wait for a rate budget.", ["oem"], registry=r
         )
         self.breaker = Gauge("d2ev_oem_breaker_open", "1 while calls to the OEM are suspended.", ["oem"], registry=r)
+        self.refreshes_lost = PromCounter(
+            "d2ev_oem_refreshes_lost", "Refreshes whose answer never came: the grant may be gone.", ["oem"], registry=r
+        )
+        self.keys_not_current = Gauge(
+            "d2ev_data_keys_not_current", "Data keys that could not be put under the seal key of today.", registry=r
+        )
 
     def watch(self, in_flight: Callable[[], int], partitions: Callable[[], int]) -> None:
         """Read these two gauges from the worker whenever the metrics are asked for."""
@@ -121,6 +127,7 @@ class Metrics:
         for gauge in self._parts:
             gauge.set(0)
         self._parts.clear()
+        self.keys_not_current.set(0)
 
     def log_refusal(self, stage: str, topic: str, offset: int, error: Exception) -> None:
         """A stage could not take a record; the record's content stays out of the log."""

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from agents.sealing import KEY_BYTES
+from agents.sealing import KEY_BYTES, Sealer
 
 PREFIX = "D2EV_"
 #: Read by the test suites, not by the product.
@@ -66,12 +66,14 @@ class Settings(BaseSettings):
     @classmethod
     def _key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            try:
-                length = len(b64decode(value.get_secret_value(), validate=True))
-            except ValueError:
-                length = 0
-            if length != KEY_BYTES:
-                raise ValueError(f"give base64 of {KEY_BYTES} random bytes, for example: openssl rand -base64 32")
+            _refuse_bad_key(value)
+        return value
+
+    @field_validator("seal_keys_retired")
+    @classmethod
+    def _keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in value:
+            _refuse_bad_key(key)
         return value
 
     @property
@@ -83,6 +85,19 @@ class Settings(BaseSettings):
         if self.seal_key is None:
             return blake2b(f"development seal key of {self.app_id}".encode(), digest_size=32).digest()
         return b64decode(self.seal_key.get_secret_value())
+
+    def sealer(self) -> Sealer:
+        """What seals with the seal key, and opens what it or a retired one has sealed."""
+        return Sealer(self.seal_key_bytes(), [b64decode(key.get_secret_value()) for key in self.seal_keys_retired])
+
+
+def _refuse_bad_key(key: SecretStr) -> None:
+    try:
+        length = len(b64decode(key.get_secret_value(), validate=True))
+    except ValueError:
+        length = 0
+    if length != KEY_BYTES:
+        raise ValueError(f"give base64 of {KEY_BYTES} random bytes, for example: openssl rand -base64 32")
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:

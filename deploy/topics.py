@@ -30,7 +30,7 @@ def wanted(settings: Settings) -> list[Wanted]:
     """Every topic of the application, published and private, changelogs included."""
     declared = [Wanted(topic.name, settings.partitions, dict(topic.config())) for topic in TOPICS]
     changelogs = [
-        Wanted(table.changelog(settings.app_id), settings.partitions, {"cleanup.policy": "compact"}) for table in TABLES
+        Wanted(table.changelog(settings.app_id), settings.partitions, table.config()) for table in TABLES
     ]
     return declared + changelogs
 

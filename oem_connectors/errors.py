@@ -30,11 +30,12 @@ class NotApplied(OemError):
 
 
 class Throttled(NotApplied):
-    """Too many calls. `retry_after` is the maker's own word, None where it gave none."""
+    """Too many calls. `retry_after` is the maker's own word, None where it gave none; `app`: for all accounts."""
 
-    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str, retry_after: timedelta | None = None, *, app: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.app = app
 
 
 class Unavailable(NotApplied):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from streams import hot
@@ -18,6 +19,7 @@ from tables.rows import (
     CappedRow,
     CapRow,
     InFlightRow,
+    KeyRow,
     LessonRow,
     NotifiedRow,
     OutboxRow,
@@ -30,6 +32,10 @@ from tables.rows import (
 from tables.table import Table, model_table
 
 ACCOUNTS = model_table("accounts", AccountRow, "accounts", "Custody of OEM grants, by account.", key="account")
+KEYS = model_table(
+    "data-keys", KeyRow, "accounts", "The key that seals an account's tokens, wrapped by the seal key.", key="account",
+    forgets_within=timedelta(minutes=5),
+)  # fmt: skip
 POLLS = model_table("polls", PollRow, "polling", "Which cars are read.")
 VEHICLES: Table[hot.VehicleRow] = Table(
     "vehicle-state",
@@ -78,6 +84,7 @@ NOTIFIED = model_table("notified", NotifiedRow, "notifications", "What every dri
 
 TABLES: tuple[Table[Any], ...] = (
     ACCOUNTS,
+    KEYS,
     POLLS,
     VEHICLES,
     ANNOUNCED,

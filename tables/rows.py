@@ -19,6 +19,7 @@ from streams.domain.notify import Ledger
 from streams.domain.settle import OpenSession
 from streams.domain.status import StatusState
 from streams.domain.told import Told
+from streams.domain.watched import Watched
 
 
 class Row(BaseModel):
@@ -28,7 +29,7 @@ class Row(BaseModel):
 
 
 class AccountRow(Row):
-    """Custody of one OEM account's grant. The refresh token is sealed and changes with every use."""
+    """Custody of one OEM account's grant, sealed by its data key. The refresh token changes with every use."""
 
     account: str
     oem: str
@@ -37,7 +38,9 @@ class AccountRow(Row):
     origins: tuple[str, ...] = ()
     cars: tuple[str, ...] = ()
     rotations: int = 0
+    #: Set before the refresh token is spent, and how often that was begun without an answer since.
     refreshing_since: datetime | None = None
+    tries: int = 0
     #: The newest access token: good without a refresh after a take-over, and when a refresh is refused.
     sealed_access: str | None = None
     access_issued_at: datetime | None = None
@@ -46,10 +49,20 @@ class AccountRow(Row):
     since: datetime
 
 
+class KeyRow(Row):
+    """The data key of one OEM account, wrapped by a seal key. Without it nothing of the account opens."""
+
+    account: str
+    wrapped: str
+    since: datetime
+
+
 class PollRow(Row):
-    """A car to read."""
+    """A car to read, and what decides when."""
 
     registration: Registration
+    watched: Watched = Watched()
+    needs_consent: bool = False
 
 
 class AnnouncedRow(Row):
@@ -63,6 +76,10 @@ class OutboxRow(Row):
 
     registration: Registration | None = None
     command: CommandEvent | None = None
+    #: The stop that may hold the car: no start was taken since.
+    stopped: CommandEvent | None = None
+    #: The car is erased, but for the start that it is owed.
+    leaving: bool = False
 
 
 class InFlightRow(Row):

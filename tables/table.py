@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 V = TypeVar("V")
+#: Longer than any worker is away: its store must hear of what was deleted meanwhile.
+_TOMBSTONES_STAY = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +29,18 @@ class Table(Generic[V]):
     decode: Callable[[bytes], V]
     key: str = "car"
     personal: bool = True
+    #: Rows that were replaced or deleted are gone from the changelog after this; None: when Kafka gets round to it.
+    forgets_within: timedelta | None = None
+
+    def config(self) -> dict[str, str]:
+        """Kafka configuration of the changelog."""
+        compacted = {"cleanup.policy": "compact"}
+        if self.forgets_within is None:
+            return compacted
+        return compacted | {
+            "max.compaction.lag.ms": _ms(self.forgets_within),
+            "delete.retention.ms": _ms(_TOMBSTONES_STAY),
+        }
 
     def changelog(self, app_id: str) -> str:
         """The private topic from which the table is restored."""
@@ -33,10 +48,22 @@ class Table(Generic[V]):
 
 
 def model_table(
-    name: str, model: type[Any], written_by: str, purpose: str, *, key: str = "car", personal: bool = True
+    name: str,
+    model: type[Any],
+    written_by: str,
+    purpose: str,
+    *,
+    key: str = "car",
+    personal: bool = True,
+    forgets_within: timedelta | None = None,
 ) -> Table[Any]:
     """A table whose rows are pydantic models, kept as their JSON."""
-    return Table(name, model, written_by, purpose, _dump, model.model_validate_json, key=key, personal=personal)
+    decode = model.model_validate_json
+    return Table(name, model, written_by, purpose, _dump, decode, key, personal, forgets_within)
+
+
+def _ms(span: timedelta) -> str:
+    return str(int(span.total_seconds() * 1000))
 
 
 def _dump(row: BaseModel) -> bytes:

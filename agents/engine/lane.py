@@ -79,6 +79,10 @@ class StageLane:
         """The row of `key` as last made durable."""
         return self._rows.get(table, key)
 
+    def owned(self) -> bool:
+        """Whether the partition is still this worker's, as far as it can know."""
+        return self._epoch == self._runtime.epoch()
+
     async def commit(self, change: Callable[[Work], None], *, last_word: bool = False) -> None:
         """Apply the result of a job. Raises Revoked when the partition has gone, unless it is the last word on it.
 
@@ -98,7 +102,7 @@ class StageLane:
         async with self._turn:
             self._all_in.clear()
             results, self._results = self._results, []
-            ours = self._epoch == self._runtime.epoch()
+            ours = self.owned()
             _settle([result.done for result in results if not (ours or result.last_word)], Revoked())
             results = [result for result in results if ours or result.last_word]
             try:

@@ -84,6 +84,9 @@ class Lane(Protocol):
     def get(self, table: Table[V], key: str) -> V | None:
         """The row of `key` as last made durable."""
 
+    def owned(self) -> bool:
+        """Whether the partition is still this worker's, as far as it can know."""
+
     async def commit(self, change: Callable[[Work], None], *, last_word: bool = False) -> None:
         """Apply `change` as if it were a chunk of its own: durable when this returns.
 

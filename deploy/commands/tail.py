@@ -19,7 +19,6 @@ def tail(
     ] = False,
 ) -> None:
     """Print the records of a topic as they come, one line each, until Ctrl-C."""
-    from agents.sealing import Sealer
     from agents.settings import load
     from deploy.reading import Reader, topic_named
     from deploy.tail import as_json as json_line
@@ -27,7 +26,7 @@ def tail(
 
     wanted = topic_named(topic)
     settings = load()
-    sealer = Sealer(settings.seal_key_bytes()) if unseal else None
+    sealer = settings.sealer() if unseal else None
     with Reader(settings.bootstrap) as reader:
         entries = reader.follow(wanted, from_start=from_start)
         chosen = (entry for entry in entries if car is None or entry.key == car)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agents.accounts import seal_context
+from agents.envelope import seal_context
 from agents.engine.log import Outgoing
 from agents.sealing import Sealer
 from deploy.demo.fleet import SimVehicle

@@ -1,7 +1,7 @@
 """Commands across a take-over: an intent not yet sent is sent once, one whose outcome was lost is unknown."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,17 @@ class Cars:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.on_the_way: Callable[[], None] = lambda: None
         self.says: OemError | None = None
         self.answer = asyncio.Event()
         self.answer.set()
 
-    async def command(self, partition: int, car: Registration, intent: CommandEvent) -> str | None:
+    async def command(
+        self, partition: int, car: Registration, intent: CommandEvent, last_look: Callable[[], None]
+    ) -> str | None:
         del partition, car
+        self.on_the_way()
+        last_look()
         self.sent.append(intent.id)
         await self.answer.wait()
         if self.says is not None:

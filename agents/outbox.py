@@ -1,0 +1,93 @@
+"""The last command of a car and how far its sending has come: every change of the outbox row, as data."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agents.engine.stage import Work
+from streams.contracts.command import Action, CommandEvent, CommandPhase
+from streams.domain.ids import stable_id
+from streams.topics import COMMAND
+from tables import OUTBOX
+from tables.rows import OutboxRow
+
+#: A release of our own is not sent later than this: the car may have been driven meanwhile.
+RELEASE_WITHIN = timedelta(minutes=15)
+_NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
+
+
+def take(work: Work, intent: CommandEvent) -> bool:
+    """Put a new intent in the place of the last command. One that was not sent by then never is."""
+    row = work.get(OUTBOX, intent.car) or OutboxRow()
+    known = row.command
+    if row.leaving or (known is not None and (known.id == intent.id or known.decided_at > intent.decided_at)):
+        return False
+    if known is not None and known.phase is CommandPhase.INTENT:
+        update = {"phase": CommandPhase.EXPIRED, "detail": "superseded", "at": intent.at}
+        work.send(COMMAND, intent.car, known.model_copy(update=update))
+    work.put(OUTBOX, intent.car, row.model_copy(update={"command": intent}))
+    return True
+
+
+def record(work: Work, event: CommandEvent) -> None:
+    """Note a step of a command and tell it. What a newer command has replaced unsent takes no step."""
+    row = work.get(OUTBOX, event.car)
+    if row is None or row.leaving:
+        return  # erased while it was sent
+    known = row.command
+    if known is not None and known.id == event.id:
+        work.put(OUTBOX, event.car, row.model_copy(update={"command": event, "stopped": _stopped(row, event)}))
+    elif event.phase is CommandPhase.SENDING:
+        return
+    work.send(COMMAND, event.car, event)
+
+
+def release(stop: CommandEvent, now: datetime, reason: str) -> CommandEvent:
+    """The intent that undoes a stop of ours."""
+    at = max(now, stop.at)
+    return stop.model_copy(
+        update={
+            "id": stable_id(stop.id, "release"),
+            "action": Action.START,
+            "phase": CommandPhase.INTENT,
+            "attempt": 1,
+            "at": at,
+            "decided_at": at,
+            "not_after": at + RELEASE_WITHIN,
+            "reason": reason,
+            "detail": None,
+            "retry_at": None,
+        }
+    )
+
+
+def leave(work: Work, car: str) -> bool:
+    """Forget a car, unless we may hold it: then it is only marked, so that it is started first. True then."""
+    row = work.get(OUTBOX, car)
+    if row is None:
+        return False
+    if row.stopped is None or row.registration is None:
+        work.delete(OUTBOX, car)
+        return False
+    work.put(OUTBOX, car, row.model_copy(update={"leaving": True}))
+    return True
+
+
+def forget(work: Work, car: str) -> None:
+    """The farewell is said; a car that came back meanwhile stays."""
+    row = work.get(OUTBOX, car)
+    if row is not None and row.leaving:
+        work.delete(OUTBOX, car)
+
+
+def _stopped(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
+    """The stop of ours that may hold the car, after this step."""
+    known = row.stopped
+    match event.action:
+        case Action.STOP if event.phase is CommandPhase.SENDING:
+            return event
+        case Action.STOP if event.phase in _NOT_SENT and known is not None and known.id == event.id:
+            return None
+        case Action.START if event.phase is CommandPhase.SENT:
+            return None
+    return known
