@@ -85,6 +85,61 @@ def test_what_a_reading_proves(
         assert verdict == asked.model_copy(update=changed)
 
 
+ALREADY: dict[str, tuple[Action, VehicleState | None, float, CommandPhase | None, str | None]] = {
+    "stopped, says the OEM, and charges": (STOP, state(1, Charge.CHARGING), 3.1, UNKNOWN, "contradicted"),
+    "not yet late": (STOP, state(1, Charge.CHARGING), 3, None, None),
+    "stopped, and rests": (STOP, state(1, Charge.IDLE), 1, CONFIRMED, "obeyed"),
+    "stopped, and nobody saw": (STOP, state(-1, Charge.CHARGING), 3.1, UNKNOWN, "unobservable"),
+    "started, says the OEM, and rests": (START, state(1, Charge.IDLE), 3.1, UNKNOWN, "contradicted"),
+    "started, and charges": (START, state(1, Charge.CHARGING), 1, CONFIRMED, None),
+}
+
+
+@pytest.mark.parametrize(("action", "known", "minutes", "expected", "detail"), ALREADY.values(), ids=ALREADY)
+def test_the_oem_s_already_is_held_against_what_the_car_says(
+    action: Action, known: VehicleState | None, minutes: float, expected: CommandPhase | None, detail: str | None
+) -> None:
+    asked = command(action).model_copy(update={"detail": "already"})
+    verdict = judge(asked, known, at(minutes), WINDOW)
+    assert (None if verdict is None else (verdict.phase, verdict.detail)) == (expected and (expected, detail))
+
+
+SET = at(120)
+IDLE, DRIVING = Charge.IDLE, Charge.UNKNOWN
+SENDING, SENT = CommandPhase.SENDING, CommandPhase.SENT
+TIMERS: dict[str, tuple[datetime | None, CommandPhase, VehicleState | None, float, CommandPhase | None, str | None]] = {
+    "set: shown": (SET, SENT, state(1, IDLE, scheduled_start=at(120)), 1, CONFIRMED, None),
+    "set: shown to the minute": (SET, SENT, state(1, IDLE, scheduled_start=at(121.5)), 1, CONFIRMED, None),
+    "set: another, not late": (SET, SENT, state(1, IDLE, scheduled_start=at(60)), 2, None, None),
+    "set: another": (SET, SENT, state(1, IDLE, scheduled_start=at(60)), 3.1, FAILED, "ignored"),
+    "set: a car that never says, not late": (SET, SENT, state(1, IDLE), 2, None, None),
+    "set: a car that never says": (SET, SENT, state(1, IDLE), 3.1, CONFIRMED, None),
+    "set: never answered, never said": (SET, SENDING, state(1, IDLE), 3.1, UNKNOWN, "unobservable"),
+    "set: never answered, but shown": (SET, SENDING, state(1, IDLE, scheduled_start=SET), 1, CONFIRMED, None),
+    "set: not read": (SET, SENT, state(-1, IDLE, scheduled_start=SET), 3.1, UNKNOWN, "unobservable"),
+    "set: unplugged, it may stand": (SET, SENDING, state(1, IDLE, session=ENDED), 3.1, UNKNOWN, "unobservable"),
+    "undone: shows none": (None, SENT, state(1, IDLE), 1, CONFIRMED, None),
+    "undone: away": (None, SENT, state(1, DRIVING, session=ENDED), 1, CONFIRMED, None),
+    "undone: still shown": (None, SENT, state(1, IDLE, scheduled_start=SET), 2, None, None),
+    "undone: ignored": (None, SENT, state(1, IDLE, scheduled_start=SET), 3.1, FAILED, "ignored"),
+    "undone: not read": (None, SENT, state(-1, IDLE), 3.1, UNKNOWN, "unobservable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "phase", "known", "minutes", "expected", "detail"), TIMERS.values(), ids=TIMERS)
+def test_what_a_reading_proves_about_the_car_s_own_schedule(
+    start: datetime | None,
+    phase: CommandPhase,
+    known: VehicleState | None,
+    minutes: float,
+    expected: CommandPhase | None,
+    detail: str | None,
+) -> None:
+    asked = command(Action.UNSCHEDULE if start is None else Action.SCHEDULE, phase)
+    verdict = judge(asked.model_copy(update={"start_at": start}), known, at(minutes), WINDOW)
+    assert (None if verdict is None else (verdict.phase, verdict.detail)) == (expected and (expected, detail))
+
+
 @pytest.mark.parametrize(("minutes", "expired"), [(7, False), (7.1, True)])
 def test_an_intent_that_nobody_sent_expires(minutes: float, expired: bool) -> None:
     verdict = judge(command(START, CommandPhase.INTENT), state(1, Charge.CHARGING), at(minutes), WINDOW)
