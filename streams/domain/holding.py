@@ -91,11 +91,13 @@ def orphaned(known: HeldCar, now: datetime) -> HeldCar:
 
 
 def _may_hold(control: ControlState, session: PlugSession) -> bool:
-    """A stop of ours is intended, under way, or may have had its effect; and nobody else's hand rules since."""
-    command = control.command
-    intended = command is not None and command.action is Action.STOP and command.session_id == session.id
+    """A stop of ours is intended, under way, or may have had its effect, on a car that is ours to start again."""
+    state, command = control.state, control.command
+    if state is None or state.at_home is False or state.charge is Charge.COMPLETE:
+        return False
     if control.driver_override_session == session.id:
         return False
+    intended = command is not None and command.action is Action.STOP and command.session_id == session.id
     return control.held_session == session.id or (intended and in_flight(control))
 
 
@@ -112,12 +114,9 @@ def _needs_more(control: ControlState, session: PlugSession, now: datetime) -> b
 
 def _free(known: HeldCar, control: ControlState, now: datetime) -> bool:
     """Is the car known not to be kept from anything? Doubt is not: a state or a plan may be missing for now."""
-    state = control.state
-    if state is None or control.registration is None:
+    if control.state is None:
         return False
     session = open_session(control)
-    if session is None or session.id != known.session_id or state.at_home is False:
+    if session is None or session.id != known.session_id:
         return True
-    if not _may_hold(control, session) or state.charge is Charge.COMPLETE:
-        return True
-    return not _needs_more(control, session, now)
+    return not _may_hold(control, session) or not _needs_more(control, session, now)
