@@ -64,7 +64,7 @@ class Breaker:
             self._pause(now)
 
     def _pause(self, now: datetime) -> None:
-        pause = min(PAUSE * 2**self._pauses, LONGEST_PAUSE)
+        pause = min(PAUSE * float(2 ** min(self._pauses, 10)), LONGEST_PAUSE)
         jitter = spread_seconds(self._name, now, spread=int(pause.total_seconds() / 5))
         self._probe_at = now + pause + timedelta(seconds=jitter)
         self._pauses += 1

@@ -10,12 +10,15 @@ import pytest
 
 from agents import commands
 from agents.clock import LogClock
+from agents.gate import Suspended
 from agents.metrics import Metrics
-from oem_connectors.errors import OemError, OutcomeUnknown
+from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Rejected, Throttled, Unavailable
+from streams.contracts.account import AccountState, Link
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.registration import Registration
-from streams.topics import COMMAND, REGISTRATION
-from tests.lanes import Rig, raws
+from streams.topics import ACCOUNT, COMMAND, REGISTRATION
+from tables import OUTBOX
+from tests.lanes import Rig, raw, raws
 from tests.night import CAR, PLUGGED, registration
 
 
@@ -61,16 +64,30 @@ class Desk:
         self.rig.runtime.begin({(COMMAND.name, 0)})
         await self.rest()
 
+    async def take_over_when(self, so: Callable[[], bool]) -> None:
+        while not so():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        self.rig.epoch += 1
+        await self.rig.runtime.finish()
+        self.rig.runtime.begin({(COMMAND.name, 0)})
+
+    def events(self) -> list[CommandEvent]:
+        return [CommandEvent.model_validate_json(r.value or b"") for r in self.rig.log.of(COMMAND.name)]
+
     def phases(self) -> list[CommandPhase]:
-        return [CommandEvent.model_validate_json(r.value or b"").phase for r in self.rig.log.of(COMMAND.name)]
+        return [event.phase for event in self.events()]
 
 
-def intent(minutes: float = 0) -> CommandEvent:
+def intent(minutes: float = 0, action: Action = Action.START) -> CommandEvent:
     at = PLUGGED + timedelta(minutes=minutes)
     return CommandEvent(
-        id=f"c{minutes}", car=CAR, session_id="s1", action=Action.START, plan_revision=1, phase=CommandPhase.INTENT,
+        id=f"c{minutes}", car=CAR, session_id="s1", action=action, plan_revision=1, phase=CommandPhase.INTENT,
         at=at, decided_at=at, not_after=at + timedelta(minutes=15), reason="plan",
     )  # fmt: skip
+
+
+def account(link: Link, name: str = "acct") -> AccountState:
+    return AccountState(account=name, oem="simulator", link=link, reason="refused", since=PLUGGED)
 
 
 @pytest.fixture
@@ -124,8 +141,7 @@ async def test_after_a_kill_before_the_call_the_intent_is_sent_once_and_dated_no
     await desk.take_over()
     await desk.rest()
     assert desk.cars.sent == ["c5"]
-    events = [CommandEvent.model_validate_json(r.value or b"") for r in desk.rig.log.of(COMMAND.name)]
-    assert [event.at for event in events] == [intent(5).at] * 2
+    assert [event.at for event in desk.events()] == [intent(5).at] * 2
 
 
 async def test_a_late_intent_expires_unsent(desk: Desk) -> None:
@@ -141,3 +157,133 @@ async def test_no_answer_is_unknown_not_failed(desk: Desk) -> None:
     await desk.rig.give(*raws(COMMAND.name, [(CAR, intent())]))
     await desk.rest()
     assert desk.phases() == [CommandPhase.SENDING, CommandPhase.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "detail", "wait"),
+    [
+        (Throttled("429", timedelta(minutes=2)), "throttled", timedelta(minutes=2)),
+        (Suspended("open", timedelta(minutes=1)), "unavailable", timedelta(minutes=1)),
+        (Unavailable("503"), "unavailable", None),
+        (Asleep("z"), "asleep", None),
+        (Rejected("no"), "rejected", None),
+    ],
+)
+async def test_what_was_not_applied_is_failed_with_its_reason_and_when_to_come_back(
+    desk: Desk, trouble: OemError, detail: str, wait: timedelta | None
+) -> None:
+    desk.cars.says = trouble
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent())]))
+    await desk.rest()
+    last = desk.events()[-1]
+    assert (last.phase, last.detail) == (CommandPhase.FAILED, detail)
+    assert last.retry_at == (None if wait is None else last.at + wait)
+
+
+async def test_an_intent_that_a_newer_one_replaced_unsent_expires_and_is_not_sent(desk: Desk) -> None:
+    desk.cars.answer.clear()
+    other = [("acct.other", registration(car="acct.other"))]
+    await desk.rig.give(*raws(REGISTRATION.name, other))
+    first = intent().model_copy(update={"car": "acct.other", "id": "busy"})
+    await desk.rig.give(*raws(COMMAND.name, [("acct.other", first)]))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(1, Action.STOP))]))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(2))]))
+    desk.cars.answer.set()
+    await desk.rest()
+    assert desk.cars.sent == ["busy", "c2"]
+    steps = [(event.id, event.phase.value, event.detail) for event in desk.events() if event.car == CAR]
+    assert steps == [("c1", "expired", "superseded"), ("c2", "sending", None), ("c2", "sent", None)]
+
+
+async def test_an_intent_replaced_on_its_way_to_the_oem_is_held_back(desk: Desk) -> None:
+    def replaced() -> None:
+        desk.cars.on_the_way = lambda: None
+        row = desk.rig.lane.get(OUTBOX, CAR)
+        assert row is not None
+        newer = row.model_copy(update={"command": intent(2)})
+        desk.rig.lane._rows._remember({(OUTBOX.name, CAR): newer})
+
+    desk.cars.on_the_way = replaced
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(1, Action.STOP))]))
+    await desk.rest()
+    assert desk.cars.sent == []
+    assert [(event.phase.value, event.detail) for event in desk.events()] == [
+        ("sending", None),
+        ("expired", "superseded"),
+    ]
+
+
+async def test_a_command_whose_time_ran_out_on_its_way_is_held_back(desk: Desk) -> None:
+    desk.cars.on_the_way = lambda: desk.clock.seen(PLUGGED + timedelta(minutes=16))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent())]))
+    await desk.rest()
+    assert desk.cars.sent == []
+    assert desk.phases() == [CommandPhase.SENDING, CommandPhase.EXPIRED]
+
+
+async def test_a_worker_that_lost_its_partition_on_the_way_sends_nothing_and_says_nothing(desk: Desk) -> None:
+    def lose() -> None:
+        desk.rig.epoch += 1
+
+    desk.cars.on_the_way = lose
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    assert desk.cars.sent == []
+    assert desk.phases() == [CommandPhase.SENDING]
+
+
+@pytest.mark.parametrize("link", [Link.NEEDS_CONSENT, Link.REVOKED])
+async def test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once(desk: Desk, link: Link) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    for _ in range(2):
+        await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(link))]))
+        await desk.rest()
+    assert len(desk.cars.sent) == 2
+    assert [(event.action, event.phase) for event in desk.events()][2:] == [
+        (Action.START, CommandPhase.INTENT),
+        (Action.START, CommandPhase.SENDING),
+        (Action.START, CommandPhase.SENT),
+    ]
+    assert desk.events()[-1].reason == "consent_lost"
+
+
+@pytest.mark.parametrize("says", [None, Rejected("no"), OutcomeUnknown("no answer")])
+async def test_only_a_stop_that_may_have_worked_is_undone(desk: Desk, says: OemError | None) -> None:
+    desk.cars.says = says
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
+    await desk.rest()
+    assert len(desk.cars.sent) == (1 if isinstance(says, Rejected) else 2)
+
+
+async def test_a_started_car_and_a_car_of_another_account_are_left_alone_when_consent_is_lost(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP)), (CAR, intent(1))]))
+    await desk.rest()
+    sent = list(desk.cars.sent)
+    for name in ("acct", "other"):
+        await desk.rig.give(*raws(ACCOUNT.name, [(name, account(Link.NEEDS_CONSENT, name))]))
+        await desk.rest()
+    assert desk.cars.sent == sent == ["c1"]
+
+
+async def test_an_erased_car_that_we_may_hold_is_started_then_forgotten_without_a_trace_on_the_log(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    before = len(desk.events())
+    desk.cars.answer.clear()
+    await desk.rig.give(raw(REGISTRATION.name, 9, CAR.encode(), None))
+    await desk.take_over_when(lambda: len(desk.cars.sent) == 2)
+    desk.cars.answer.set()
+    await desk.rest()
+    assert len(desk.cars.sent) == 3  # the kill came between the start and the forgetting: asked again
+    assert desk.rig.lane.get(OUTBOX, CAR) is None
+    assert len(desk.events()) == before
+
+
+async def test_an_erased_car_that_we_do_not_hold_is_forgotten_at_once(desk: Desk) -> None:
+    await desk.rig.give(raw(REGISTRATION.name, 9, CAR.encode(), None))
+    await desk.rest()
+    assert desk.cars.sent == []
+    assert desk.rig.lane.get(OUTBOX, CAR) is None
