@@ -48,7 +48,7 @@ def pipeline(
     connectors, budgets = registry.load(), dispatch.Budgets(Budget)
     return (
         accounts.stage(sealer, lambda partition, account: cars().renew(partition, account), metrics),
-        polling.stage(cars, registry.load(), metrics, partitions=settings.partitions, grid=settings.poll_grid),
+        polling.stage(cars, connectors, settings.partitions, budgets, metrics, settings.poll_grid),
         vehicle_state.STAGE,
         plug_events.stage(metrics),
         forecasts.STAGE,

@@ -12,6 +12,8 @@ from streams.domain.budget import Key, Rate, rate
 
 #: Reads use at most this part of an app's quota, and leave the rest of the shared bucket to commands.
 READ_SHARE: Final = 0.8
+#: A reading that wakes the car leaves this part of the wakes at hand to commands.
+WAKES_LEFT: Final = 0.5
 _NONE: Final = Limits()
 
 
@@ -32,13 +34,15 @@ class Quotas:
             _add(found, ("wakes", account), limits.wakes)
         return found
 
-    def read(self, oem: str, car: str) -> Mapping[Key, Rate]:
-        """What a reading counts towards."""
-        limits = self._limits.get(oem, _NONE)
+    def read(self, oem: str, car: str, *, wakes: bool = False, leaves: float = 0.0) -> Mapping[Key, Rate]:
+        """What a reading counts towards; it leaves that part of the account's buckets to readings of more worth."""
+        limits, account = self._limits.get(oem, _NONE), account_of(car)
         found: dict[Key, Rate] = {}
         _add(found, ("app", oem), limits.app, self._share, 1 - READ_SHARE)
         _add(found, ("app reads", oem), limits.app, self._share * READ_SHARE)
-        _add(found, ("reads", account_of(car)), limits.reads)
+        _add(found, ("reads", account), limits.reads, leaves=leaves)
+        if wakes:
+            _add(found, ("wakes", account), limits.wakes, leaves=max(leaves, WAKES_LEFT))
         return found
 
 

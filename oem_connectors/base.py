@@ -24,6 +24,7 @@ class Can(Flag):
     WAKE = auto()
     SCHEDULE = auto()  # it takes a start time of its own and keeps it without us
     LIMIT = auto()  # it reports the charge limit set in the car, and stops there by itself
+    STREAM = auto()  # it tells of changes by itself: reading only makes sure
 
 
 #: The ability that each command needs.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from deploy.backtest.insight import Insight
 from deploy.backtest.stays import Stay
@@ -13,6 +14,7 @@ from deploy.demo.summary import MOVED
 from streams.contracts.schedule import Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
+from streams.domain import watched
 from streams.domain.case import PlanRules
 from streams.domain.planner import Profile
 from streams.domain.planning import PlanningState, decide, observe_schedule, observe_state
@@ -21,10 +23,14 @@ from streams.domain.polling import PollPolicy, next_poll
 _HOUR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 #: As a live deployment reads its cars, but for the readings right after a change at the plug.
-_READS: Final = PollPolicy(after_change=10 * _MINUTE, command_pending=_MINUTE)
+_READS: Final = PollPolicy(after_change=10 * _MINUTE, command_pending=_MINUTE, around_edge=(_MINUTE,))
 #: A car that keeps to its plan to the percent is hardly worth reading.
 _RARE_READS: Final = PollPolicy(
-    after_change=4 * _HOUR, command_pending=_MINUTE, plugged_waiting=4 * _HOUR, charging=_HOUR
+    after_change=4 * _HOUR,
+    command_pending=_MINUTE,
+    around_edge=(_MINUTE,),
+    plugged_waiting=4 * _HOUR,
+    charging=_HOUR,
 )
 
 
@@ -110,6 +116,7 @@ class _Visit:
             preference=stay.preference,
             learned_kw=learned_kw if conduct.rough else None,
         )
+        self.zone = ZoneInfo(self.registration.home_zone)
         self.told = True
         self.effect_at: datetime | None = None
         self.read_at = stay.plugged_at + conduct.detection
@@ -162,7 +169,10 @@ class _Visit:
         self.planning = observe_state(self.planning, state)
         self._decide(now)
         pending = self.effect_at is not None
-        self.read_at, _ = next_poll(state.car, state, self.planning.schedule, pending, now, self.reads)
+        seen = watched.observe_state(watched.Watched(pending=pending), state, self.zone)
+        if self.planning.schedule is not None:
+            seen = watched.observe_schedule(seen, self.planning.schedule)
+        self.read_at = next_poll(state.car, seen, now, self.reads, self.zone)
 
     def _state(self, now: datetime, session: PlugSession) -> VehicleState:
         stay, car = self.stay, self.car
