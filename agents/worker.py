@@ -47,6 +47,7 @@ class Worker:
         bound["consumer"] = lambda: self.app.consumer
         self.runtime = Runtime(stages, bound, settings.partitions, self.writer, sealer, metrics, self.crash)
         self.runtime.epoch = self._epoch
+        self.runtime.alive = lambda: self.app.consumer.pulse.alive(self.app.consumer.epoch)
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
         self.app.fatal = self.crash

@@ -81,7 +81,7 @@ class StageLane:
 
     def owned(self) -> bool:
         """Whether the partition is still this worker's, as far as it can know."""
-        return self._epoch == self._runtime.epoch()
+        return self._epoch == self._runtime.epoch() and self._runtime.alive()
 
     async def commit(self, change: Callable[[Work], None], *, last_word: bool = False) -> None:
         """Apply the result of a job. Raises Revoked when the partition has gone, unless it is the last word on it.
@@ -126,7 +126,7 @@ class StageLane:
             message = await self._queue.get()
             chunk: Chunk = message.value
             try:
-                if chunk.epoch == self._epoch == self._runtime.epoch():
+                if chunk.epoch == self._epoch and self.owned():
                     async with self._turn:
                         await self._take(chunk)
                     reach("chunk.stored")

@@ -37,6 +37,8 @@ class Runtime:
         self.metrics = metrics
         self.crash = crash
         self.epoch: Callable[[], int] = lambda: 0
+        #: Whether this process has been awake, so that what it owned it can still own.
+        self.alive: Callable[[], bool] = lambda: True
         #: Told the time of every tick as it is read.
         self.on_tick: Callable[[datetime], None] = lambda at: None
         #: The stage that reports an undecodable record of a topic: the first that reads it.

@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
 
 from agents.engine.chunk import Chunk, Progress
+from agents.engine.pulse import Pulse
 
 LOG = structlog.get_logger("d2ev")
 #: Chunks of one partition that may wait or be worked on before fetching from it pauses.
@@ -28,6 +29,10 @@ FETCH_BYTES = 4 * 1_048_576
 GROUP_LOOK_SECONDS = 0.5
 #: The scheme of broker addresses that selects this driver.
 SCHEME = "d2ev"
+
+
+class SessionLapsed(RuntimeError):
+    """This process slept through its session, and the group gave it no new assignment."""
 
 
 class ConsumerThread(stock.AIOKafkaConsumerThread):
@@ -45,8 +50,12 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     async def _watch_group(self) -> None:
         """Take note of group errors: aiokafka coordinates no further until someone does, and Faust never does."""
-        coordinator = self._ensure_consumer()._coordinator
+        coordinator, consumer = self._ensure_consumer()._coordinator, cast(Consumer, self.consumer)
         while not self.should_stop:
+            consumer.pulse.beat(consumer.epoch)
+            if consumer.pulse.abandoned():
+                self.parent_loop.call_soon_threadsafe(self.app.fatal, SessionLapsed("slept through its session"))
+                return
             await asyncio.sleep(GROUP_LOOK_SECONDS)
             try:
                 coordinator.check_errors()
@@ -73,6 +82,7 @@ class Consumer(stock.Consumer):
         self._assignments = 0
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
+        self.pulse = Pulse(self.app.conf.broker_session_timeout)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

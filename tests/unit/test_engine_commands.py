@@ -287,3 +287,17 @@ async def test_an_erased_car_that_we_do_not_hold_is_forgotten_at_once(desk: Desk
     await desk.rest()
     assert desk.cars.sent == []
     assert desk.rig.lane.get(OUTBOX, CAR) is None
+
+
+async def test_a_worker_that_slept_through_its_session_sends_nothing_though_nobody_told_it(desk: Desk) -> None:
+    def sleep() -> None:
+        desk.rig.runtime.alive = lambda: False
+
+    desk.cars.on_the_way = sleep
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    chunk = await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(1))]))
+    await desk.rest()
+    assert desk.cars.sent == []
+    assert desk.phases() == [CommandPhase.SENDING]
+    assert chunk.dropped
