@@ -46,11 +46,16 @@ def held_back(case: Situation, want: Want, switch: Action) -> str | None:
     return "stale_soc" if waits and soc_in_session(case.control, case.session) is None else None
 
 
+def may_rest(case: Situation) -> bool:
+    """The sample is older than a stop of ours that may hold."""
+    control = case.control
+    held = control.held_session == case.session.id and control.held_since is not None
+    return held and control.held_since is not None and case.state.car_time <= control.held_since
+
+
 def only_seems_on(case: Situation) -> bool:
     """Is "charging" the past? The sample is older than a stop that may hold, or too old to say. Then we must ask."""
-    control, seen = case.control, case.state.car_time
-    held = control.held_session == case.session.id and control.held_since is not None and seen <= control.held_since
-    return held or case.now - seen > case.policy.max_state_age
+    return may_rest(case) or case.now - case.state.car_time > case.policy.max_state_age
 
 
 def needs_wake(case: Situation) -> bool:

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from streams.contracts.command import Action
-from streams.domain.control import ControlState
+from streams.domain.attempt import only_seems_on
+from streams.domain.control import ON, ControlState
 from streams.domain.desired import Situation, Want, release_at, usable_plan
 from streams.domain.outcome import BACKSTOPS
 
@@ -60,7 +61,8 @@ def taken_back(case: Situation) -> Change | None:
 
 def _wanted(case: Situation, want: Want) -> datetime | None:
     plan = usable_plan(case.control, case.session)
-    if want.reason != "waiting_for_block" or case.control.held_session != case.session.id or plan is None:
+    held = case.control.held_session == case.session.id and (case.state.charge not in ON or only_seems_on(case))
+    if want.reason != "waiting_for_block" or not held or plan is None:
         return None
     release = release_at(case, plan)
     if release is None:

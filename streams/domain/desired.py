@@ -46,6 +46,8 @@ class ControlPolicy:
     min_dwell: timedelta = timedelta(minutes=15)
     #: A car is only held while this much time is left before its last safe start.
     release_margin: timedelta = timedelta(minutes=15)
+    #: A car that charges is not stopped for less than this: one that was let go must not be caught again.
+    min_hold: timedelta = timedelta(minutes=30)
     #: The driver is told this long before the last safe start that no power is seen,
     tell_margin: timedelta = timedelta(minutes=20)
     #: once it was wanted for this long.
@@ -210,6 +212,8 @@ def _between_blocks(case: Situation, plan: Schedule, release: datetime | None) -
         return _leave(case, "plan_over")
     if release is None:
         return _leave(case, "too_late_to_hold")
+    if case.state.charge in ON and case.now + case.policy.min_hold >= release:
+        return Want(None, "too_late_to_hold", case.now)
     ends = [end for _, end in spans(case, plan) if end <= case.now]
     return Want(False, "waiting_for_block", max([case.session.plugged_at, *ends]))
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from streams.contracts.telemetry import Charge
-from streams.domain.attempt import only_seems_on
+from streams.domain.attempt import may_rest
 from streams.domain.desired import Situation, Want, last_safe_start, usable_plan
 
 
@@ -29,13 +29,15 @@ def risk(case: Situation, want: Want, *, settled: bool) -> Risk:
         return Risk(False, None)
     told_at = _told_at(case, want)
     if _powered(case):
-        stale_at = case.state.car_time + policy.max_state_age + timedelta(seconds=1)
+        stale_at = case.state.car_time + 2 * policy.max_state_age + timedelta(seconds=1)
         return Risk(False, None if told_at is None else max(stale_at, told_at))
     return Risk(control.gave_up or (told_at is not None and case.now >= told_at), told_at)
 
 
 def _powered(case: Situation) -> bool:
-    return case.state.charge is Charge.CHARGING and not only_seems_on(case)
+    """Power was seen, not before a stop that may hold, and not so long ago that even a slow cloud had told more."""
+    fresh = case.now - case.state.car_time <= 2 * case.policy.max_state_age
+    return case.state.charge is Charge.CHARGING and fresh and not may_rest(case)
 
 
 def _told_at(case: Situation, want: Want) -> datetime | None:

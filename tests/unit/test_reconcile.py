@@ -111,7 +111,8 @@ LOOKS: dict[str, tuple[list[Any], float, Action | None, str]] = {
     "in time to try again and to tell": ([state(9.8), schedule((11, 12))], 9.8, START, "last_safe_start"),
     "past the last safe start": ([state(10.2), schedule((11, 12))], 10.2, START, "last_safe_start"),
     "no time to release it": ([state(9.9, CHARGING), schedule((11, 12))], 9.9, None, "last_safe_start"),
-    "still time to release it": ([state(9.5, CHARGING), schedule((11, 12))], 9.5, STOP, "waiting_for_block"),
+    "still time to release it": ([state(9.1, CHARGING), schedule((11, 12))], 9.1, STOP, "waiting_for_block"),
+    "not worth a pause": ([state(9.5, CHARGING), schedule((11, 12))], 9.5, None, "too_late_to_hold"),
     "no deadline, no hold": (
         [state(1, CHARGING), schedule((7, 10), ready_by=None)], 1, None, "too_late_to_hold",
     ),
@@ -349,6 +350,17 @@ def test_a_stop_that_failed_is_repeated_not_mistaken_for_the_driver() -> None:
     known, stop = commanded(control(state(0.05), state(0.1, CHARGING)), 0.1, STOP)
     known = observe_command(known, final(stop, 0.11, CommandPhase.FAILED, detail="refused"))
     assert decide(observe_state(known, state(0.2, CHARGING)), 0.2).action is STOP
+
+
+def test_a_car_let_go_in_time_is_not_caught_again() -> None:
+    known, start = commanded(held(schedule((10.5, 13), revision=2), state(9.8)), 9.8, START)
+    known = observe_command(observe_state(known, state(9.83, CHARGING)), final(start, 9.83, CommandPhase.CONFIRMED))
+    for step in range(38):
+        hours = 9.85 + step / 12
+        known = observe_state(known, state(hours, CHARGING, soc_pct=50 + round(step * 0.9)))
+        decision = decide(known, hours)
+        assert decision.action is None or decision.reason == "at_target"
+        known = decision.control
 
 
 @pytest.mark.parametrize("ends", ["complete", "target"])
