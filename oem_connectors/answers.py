@@ -34,6 +34,8 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+#: 430 is no standard, but a quota spent at several makers.
+_THROTTLES = frozenset({429, 430})
 _BY_STATUS: Mapping[int, type[OemError]] = {
     401: Unauthorised,
     405: Unsupported,
@@ -84,6 +86,13 @@ class Answer:
         return min(max(wait, timedelta(0)), _LONGEST_WAIT)
 
 
+def timed(verdict: OemError, answer: Answer) -> OemError:
+    """The connector's verdict; a refusal for too many calls waits as long as the answer's header asks."""
+    if isinstance(verdict, Throttled) and verdict.retry_after is None:
+        verdict.retry_after = answer.retry_after()
+    return verdict
+
+
 def cannot(error: Exception) -> NotApplied | None:
     """The error of a request that was never sent; None when it may have been."""
     return Unavailable(f"not sent: {type(error).__name__}") if isinstance(error, _NOT_SENT) else None
@@ -97,7 +106,7 @@ def lost(what: str, *, changes: bool) -> OemError:
 def failure(answer: Answer, *, changes: bool) -> OemError:
     """The error that a status code other than 2xx stands for."""
     status, text = answer.status, f"HTTP {answer.status}"
-    if status == 429:
+    if status in _THROTTLES:
         return Throttled(text, answer.retry_after())
     if status in _BY_STATUS:
         return _BY_STATUS[status](text)

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import SecretStr
 
-from oem_connectors.answers import MAX_BODY, Answer, cannot, failure, lost
+from oem_connectors.answers import MAX_BODY, Answer, cannot, failure, lost, timed
 from oem_connectors.base import Call, Connector, Grant, Vehicle
 from oem_connectors.errors import (
     NeedsConsent,
@@ -85,7 +85,7 @@ class OemClient:
         answer = await self._call(call, vehicle, grant, changes=True, headers=headers, start_at=start_at)
         verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
         if isinstance(verdict, OemError):
-            raise verdict
+            raise timed(verdict, answer)
         if not answer.ok:
             raise failure(answer, changes=True)
         return verdict
@@ -112,14 +112,14 @@ class OemClient:
         if answer.ok:
             return answer.object()
         verdict = _translated(self.connector.outcome, answer.status, answer.mapping())
-        raise verdict if isinstance(verdict, OemError) else failure(answer, changes=False)
+        raise timed(verdict, answer) if isinstance(verdict, OemError) else failure(answer, changes=False)
 
     def _refused(self, answer: Answer) -> OemError:
         """Why no new grant came."""
         if answer.mapping().get("error") == "invalid_grant":
             return NeedsConsent("the maker refuses the refresh token (invalid_grant)")
         verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
-        return verdict if isinstance(verdict, OemError) else failure(answer, changes=True)
+        return timed(verdict, answer) if isinstance(verdict, OemError) else failure(answer, changes=True)
 
     async def _call(
         self,

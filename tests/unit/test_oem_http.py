@@ -389,6 +389,21 @@ async def test_retry_after_is_kept(wish: str, date: str | None, expected: timede
     assert caught.value.retry_after == expected
 
 
+@pytest.mark.parametrize("use", [read, start, refresh])
+@pytest.mark.parametrize("status", [403, 430])
+async def test_a_spent_quota_is_a_throttle_with_its_wait_whatever_the_status(
+    status: int, use: Callable[[OemClient], Awaitable[object]]
+) -> None:
+    def quota(status: int, body: Any) -> OemError | None:
+        return Throttled("quota") if status == 403 and body.get("code") == "quota_exceeded" else None
+
+    tight = replace(CONNECTOR, outcome=quota)
+    with pytest.raises(Throttled) as caught:
+        await ask(answers(status, {"code": "quota_exceeded"}, **{"Retry-After": "90"}), use, tight)
+    assert caught.value.retry_after == timedelta(seconds=90)
+    assert not caught.value.app
+
+
 LATIN = [chr(code) for code in range(32, 256)]
 
 
