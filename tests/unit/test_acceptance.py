@@ -101,7 +101,7 @@ def folded(readings: list[hot.TelemetryRow]) -> hot.VehicleRow:
 
 
 def test_stale_state_of_charge_does_not_start_a_charge() -> None:
-    stale = {"soc_pct": 20, "soc_time": at(-2)}
+    stale: dict[str, Any] = {"soc_pct": 20, "soc_time": at(-2)}
     assert decide(control(state(0.1, **stale), schedule((0, 3))), 0.1).reason == "stale_soc"
     assert decide(control(state(8, CHARGING, **(stale | {"soc_pct": 80}))), 8).action is None, "nor end one"
 
@@ -153,7 +153,7 @@ def test_both_nights_of_the_clock_change(zone: str, evening: str, clock: int) ->
     """Ready-by is 07:00 on the wall whatever the clock did; a price is that of its instant, whatever the wall says."""
     plugged = datetime.fromisoformat(evening)
     session = night.session(plugged_at=plugged, seen_at=plugged)
-    times = {"soc_time": plugged, "car_time": plugged, "received_time": plugged}
+    times: dict[str, Any] = {"soc_time": plugged, "car_time": plugged, "received_time": plugged}
     prices = [0.3] * 10 + [0.1] * 6 + [0.3] * 12
     made = plan_of(
         PlanningState(
@@ -209,7 +209,8 @@ def test_an_infeasible_ready_by_gives_a_plan_from_now_and_the_shortfall() -> Non
     assert not made.reachable
     assert made.shortfall_kwh > 0
     assert edges(made)[0][0] == night.PLUGGED
-    assert (made.reason, made.expected_soc_pct) == (PlanReason.UNREACHABLE, pytest.approx(50 + 1.5 * 7.2 * 0.9 / 0.6))
+    assert made.reason is PlanReason.UNREACHABLE
+    assert made.expected_soc_pct == pytest.approx(50 + 1.5 * 7.2 * 0.9 / 0.6)
 
 
 # What is commanded
