@@ -18,9 +18,12 @@ from deploy.commands import (
     demo,
     docs,
     doctor,
+    drill,
     explain,
+    guardian,
     plan,
     processes,
+    release,
     tail,
     topics,
 )
@@ -44,6 +47,8 @@ def app() -> typer.Typer:
     )
     cli.command("demo")(demo.demo)
     cli.command("worker")(processes.worker)
+    cli.command("guardian")(guardian.guardian)
+    cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
@@ -54,6 +59,7 @@ def app() -> typer.Typer:
     cli.command("tail")(tail.tail)
     cli.command("explain")(explain.explain)
     cli.command("doctor")(doctor.doctor)
+    cli.command("drill")(drill.drill)
     cli.command("docs", hidden=True)(docs.docs)
     return cli
 
