@@ -17,7 +17,7 @@ from agents.observe import observer
 from agents.quotas import Quotas
 from agents.turns import Turns, Wanted, wanted
 from oem_connectors.base import Connector
-from streams.contracts.command import Action, CommandEvent, CommandPhase
+from streams.contracts.command import FINAL, Action, CommandEvent, CommandPhase
 from streams.contracts.held import HeldCar
 from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.lead import LeadTime
@@ -241,9 +241,12 @@ def _register(work: Work, car: str, found: HeldCar | None) -> None:
 
 
 def _facts(control: ControlState) -> tuple[object, ...]:
-    """What a decision turns on, apart from the time: a reading that changes none of it asks for no new look."""
+    """What a decision turns on, apart from the time: a message that changes none of it asks for no new look.
+
+    While a command is under way nothing is decided, however far it has come.
+    """
     state, command = control.state, control.command
-    sent = None if command is None else (command.id, command.phase)
+    sent = None if command is None else (command.id, command.phase in FINAL and command.phase)
     seen = None
     if state is not None:
         cable = (state.plug, state.at_home, state.session, state.unplug_suspected_at)
@@ -254,6 +257,8 @@ def _facts(control: ControlState) -> tuple[object, ...]:
 
 def _tell(work: Work, before: ControlState, after: ControlState, reason: str) -> None:
     """Say how control stands with the car, if that changed."""
+    if after is before:
+        return
     news, known = standing(after, reason, work.now), standing(before, reason, work.now)
     if news != known:
         work.send(STANDING, after.car, news)

@@ -8,11 +8,12 @@ import typer
 
 
 def app() -> typer.Typer:
-    """pipeline and planner."""
+    """pipeline, planner and herd."""
     group = typer.Typer(no_args_is_help=True, help="Benchmarks, as ratios to peers in the same run.")
     group.callback()(lambda: None)
     group.command("pipeline")(pipeline)
     group.command("planner")(planner)
+    group.command("herd")(herd)
     return group
 
 
@@ -41,3 +42,13 @@ def planner(
     from deploy.bench.planner import planner as run
 
     run(cars, problems, as_json=as_json)
+
+
+def herd(
+    cars: Annotated[int, typer.Option(help="Cars that wait for one slot edge.", min=1000)] = 100_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the JSON object that else comes last.")] = False,
+) -> None:
+    """A fleet due at one instant, in virtual time: how starts are spread, paced, and kept through restarts."""
+    from deploy.bench.herd_night import herd as run
+
+    run(cars, as_json=as_json)
