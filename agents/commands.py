@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -9,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from agents import outbox
-from agents.cars import Cars
+from agents.cars import RELEASES, Cars
 from agents.clock import Clock
 from agents.custody import LOST
 from agents.engine.stage import Lane, Revoked, Stage, Work
@@ -58,6 +59,8 @@ class Sender:
         self._cars = cars
         self._clock = clock
         self._metrics = metrics
+        #: Intents that wait for their account's turn, by partition and account, then by id.
+        self._waiting: defaultdict[tuple[int, str], dict[str, CommandEvent]] = defaultdict(dict)
 
     def step(self, work: Work) -> None:
         """Take intents; what this stage itself has reported is passed over."""
@@ -86,9 +89,16 @@ class Sender:
                 lost = {"phase": CommandPhase.UNKNOWN, "detail": "the sender stopped before the answer"}
                 outbox.record(work, command.model_copy(update=lost))
 
-    def _take(self, work: Work, intent: CommandEvent) -> None:
-        if outbox.take(work, intent):
-            work.spawn(account_of(intent.car), partial(self._send, intent=intent))
+    def _take(self, work: Work, intent: CommandEvent) -> bool:
+        taken = outbox.take(work, intent)
+        if taken:
+            self._queue(work, intent)
+        return taken
+
+    def _queue(self, work: Work, intent: CommandEvent) -> None:
+        account = account_of(intent.car)
+        self._waiting[work.partition, account][intent.id] = intent
+        work.spawn(account, partial(self._send_next, account=account))
 
     def _release(self, work: Work, account: str) -> None:
         """Consent is lost: while the access token lives, the cars that we may hold are started."""
@@ -96,8 +106,8 @@ class Sender:
             row = work.get(OUTBOX, car)
             if account_of(car) == account and row is not None and row.stopped is not None:
                 start = outbox.release(row.stopped, work.now, "consent_lost")
-                work.send(COMMAND, car, start)
-                self._take(work, start)
+                if self._take(work, start):
+                    work.send(COMMAND, car, start)
 
     async def _say_farewell(self, lane: Lane, car: str) -> None:
         """A car that leaves while we may hold it is asked once to charge; then nothing is known of it."""
@@ -108,6 +118,14 @@ class Sender:
         with suppress(OemError):
             await self._cars().command(lane.partition, row.registration, start, partial(_still_ours, lane))
         await lane.commit(partial(outbox.forget, car=car))
+
+    async def _send_next(self, lane: Lane, account: str) -> None:
+        """One intent of the account: what lets a car charge goes before all else, then the order of the log."""
+        waiting = self._waiting[lane.partition, account]
+        chosen = min(waiting.values(), key=lambda intent: intent.action not in RELEASES, default=None)
+        if chosen is not None:
+            del waiting[chosen.id]
+            await self._send(lane, chosen)
 
     async def _send(self, lane: Lane, intent: CommandEvent) -> None:
         row = lane.get(OUTBOX, intent.car)

@@ -47,12 +47,12 @@ class Held(NamedTuple):
         return self._open(self.token, seal_context(self.row.account))
 
     def grant(self) -> Grant:
-        """The access token and what it came with. Raises Unavailable."""
+        """What calls need; the refresh token stays in custody. Raises Unavailable."""
         row = self.row
         if row.sealed_access is None or row.access_expires_at is None:
             raise Unavailable("there is no access token")
         access = self._open(row.sealed_access, access_context(row.account))
-        return Grant(access_token=access, refresh_token=self.refresh_token(), expires_at=row.access_expires_at)
+        return Grant(access_token=access, refresh_token=SecretStr(""), expires_at=row.access_expires_at)
 
     def _open(self, sealed: str, context: str) -> SecretStr:
         try:

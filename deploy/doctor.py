@@ -104,6 +104,11 @@ def _seal_key(settings: Settings) -> Iterator[Finding]:
     fix = "set D2EV_SEAL_KEY to the base64 of 32 random bytes: `head -c 32 /dev/urandom | base64`"
     if settings.seal_key is None:
         yield Finding("seal key", "warn", "none is set; the one of development protects nothing", fix)
+    elif settings.seal_keys_retired:
+        yield Finding(
+            "seal key", "warn", f"set, and {len(settings.seal_keys_retired)} retired ones still open",
+            "once all workers run with this key and d2ev_data_keys_not_current is 0, unset D2EV_SEAL_KEYS_RETIRED",
+        )  # fmt: skip
     else:
         yield Finding("seal key", "ok", "set, 32 bytes")
 

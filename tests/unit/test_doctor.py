@@ -66,6 +66,15 @@ def test_a_seal_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert key not in " ".join(finding.detail for finding in findings)
 
 
+def test_retired_seal_keys_are_to_be_dropped_one_day(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
+) -> None:
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_SEAL_KEY=key, D2EV_SEAL_KEYS_RETIRED=f'["{key}"]')
+    assert levels(findings)["seal key"] == "warn"
+    assert key not in " ".join(finding.detail for finding in findings)
+
+
 @pytest.mark.parametrize("key", ["c2hvcnQ=", "not base64!"])
 def test_a_seal_key_is_32_bytes(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("D2EV_SEAL_KEY", key)

@@ -248,6 +248,17 @@ async def test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once(d
     assert desk.events()[-1].reason == "consent_lost"
 
 
+async def test_a_release_that_failed_is_not_asked_for_again_by_the_same_loss(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.says = Unavailable("503")
+    for _ in range(3):
+        await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
+        await desk.rest()
+    assert len(desk.cars.sent) == 2
+    assert [event.phase for event in desk.events()].count(CommandPhase.INTENT) == 1
+
+
 @pytest.mark.parametrize("says", [None, Rejected("no"), OutcomeUnknown("no answer")])
 async def test_only_a_stop_that_may_have_worked_is_undone(desk: Desk, says: OemError | None) -> None:
     desk.cars.says = says
@@ -301,3 +312,34 @@ async def test_a_worker_that_slept_through_its_session_sends_nothing_though_nobo
     assert desk.cars.sent == []
     assert desk.phases() == [CommandPhase.SENDING]
     assert chunk.dropped
+
+
+async def test_in_the_queue_of_an_account_starts_go_before_stops(desk: Desk) -> None:
+    names = ["acct.a", "acct.b", "acct.c", "acct.d"]
+    await desk.rig.give(*raws(REGISTRATION.name, [(name, registration(car=name)) for name in names]))
+    desk.cars.answer.clear()
+    actions = [Action.STOP, Action.STOP, Action.SCHEDULE, Action.START]
+    intents = [
+        (name, intent(n, action).model_copy(update={"car": name}))
+        for n, (name, action) in enumerate(zip(names, actions, strict=True))
+    ]
+    await desk.rig.give(*raws(COMMAND.name, intents))
+    desk.cars.answer.set()
+    await desk.rest()
+    assert desk.cars.sent == ["c3", "c0", "c1", "c2"]
+
+
+async def test_what_waited_when_a_partition_left_is_sent_by_its_next_owner_once(desk: Desk) -> None:
+    await desk.rig.give(*raws(REGISTRATION.name, [("acct.a", registration(car="acct.a"))]))
+    desk.cars.answer.clear()
+    await desk.rig.give(
+        *raws(COMMAND.name, [("acct.a", intent().model_copy(update={"car": "acct.a"})), (CAR, intent(1))])
+    )
+    while not desk.cars.sent:  # noqa: ASYNC110 - the call follows a commit
+        await asyncio.sleep(0.001)
+    desk.rig.epoch += 1
+    await desk.rig.runtime.finish()
+    desk.cars.answer.set()
+    desk.rig.runtime.begin({(COMMAND.name, 0)})
+    await desk.rest()
+    assert desk.cars.sent == ["c0", "c1"]
