@@ -21,8 +21,9 @@ from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Throttled
 from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent, CommandPhase
+from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.registration import Registration
-from streams.topics import ACCOUNT, COMMAND, REGISTRATION
+from streams.topics import ACCOUNT, COMMAND, REGISTRATION, TICK
 from tables import OUTBOX
 from tables.rows import OutboxRow
 
@@ -32,7 +33,7 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
     sender = Sender(cars, clock, metrics)
     return Stage(
         "commands",
-        reads=(REGISTRATION, ACCOUNT, COMMAND),
+        reads=(REGISTRATION, ACCOUNT, COMMAND, TICK),
         writes=(COMMAND,),
         tables=(OUTBOX,),
         step=sender.step,
@@ -66,6 +67,8 @@ class Sender:
         """Take intents; what this stage itself has reported is passed over."""
         for record in work:
             match record.value:
+                case Tick(phase=TickPhase.ACT):
+                    work.attend(partial(self._release, work))
                 case Registration() as registration:
                     row = work.get(OUTBOX, record.key) or OutboxRow()
                     update = {"registration": registration, "leaving": False}
@@ -73,7 +76,9 @@ class Sender:
                 case CommandEvent(phase=CommandPhase.INTENT) as intent:
                     self._take(work, intent)
                 case AccountState() as state if state.link in LOST:
-                    self._release(work, state.account)
+                    for car, _ in work.items(OUTBOX):
+                        if account_of(car) == state.account:
+                            self._release(work, car)
                 case None if record.topic == REGISTRATION.name and outbox.leave(work, record.key):
                     work.spawn(account_of(record.key), partial(self._say_farewell, car=record.key))
 
@@ -81,6 +86,7 @@ class Sender:
         """After a take-over: an intent is sent if still valid, a `sending` without an outcome is unknown."""
         for car, row in work.items(OUTBOX):
             command = row.command
+            work.due.set(car, None if command is None else outbox.release_again_at(command))
             if row.leaving:
                 work.spawn(account_of(car), partial(self._say_farewell, car=car))
             elif command is not None and command.phase is CommandPhase.INTENT:
@@ -100,14 +106,15 @@ class Sender:
         self._waiting[work.partition, account][intent.id] = intent
         work.spawn(account, partial(self._send_next, account=account))
 
-    def _release(self, work: Work, account: str) -> None:
-        """Consent is lost: while the access token lives, the cars that we may hold are started."""
-        for car, _ in work.items(OUTBOX):
-            row = work.get(OUTBOX, car)
-            if account_of(car) == account and row is not None and row.stopped is not None:
-                start = outbox.release(row.stopped, work.now, "consent_lost")
-                if self._take(work, start):
-                    work.send(COMMAND, car, start)
+    def _release(self, work: Work, car: str) -> None:
+        """Consent is lost: while the access token lives, a car that we may hold is asked to charge."""
+        row = work.get(OUTBOX, car)
+        if row is None or row.stopped is None:
+            return
+        tried = row.command.attempt if row.command is not None and outbox.release_again_at(row.command) else 0
+        start = outbox.release(row.stopped, work.now, outbox.CONSENT_LOST, tried + 1)
+        if self._take(work, start):
+            work.send(COMMAND, car, start)
 
     async def _say_farewell(self, lane: Lane, car: str) -> None:
         """A car that leaves while we may hold it is asked once to charge; then nothing is known of it."""

@@ -13,6 +13,10 @@ from tables.rows import OutboxRow
 
 #: A release of our own is not sent later than this: the car may have been driven meanwhile.
 RELEASE_WITHIN = timedelta(minutes=15)
+#: One that failed because the cloud could not take it is asked for again after this.
+RELEASE_AGAIN = timedelta(minutes=1)
+CONSENT_LOST = "consent_lost"
+_NO_TRY = frozenset({"throttled", "unavailable"})
 _NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
 
 
@@ -37,20 +41,21 @@ def record(work: Work, event: CommandEvent) -> None:
     known = row.command
     if known is not None and known.id == event.id:
         work.put(OUTBOX, event.car, row.model_copy(update={"command": event, "stopped": _stopped(row, event)}))
+        work.due.set(event.car, release_again_at(event))
     elif event.phase is CommandPhase.SENDING:
         return
     work.send(COMMAND, event.car, event)
 
 
-def release(stop: CommandEvent, now: datetime, reason: str) -> CommandEvent:
+def release(stop: CommandEvent, now: datetime, reason: str, attempt: int = 1) -> CommandEvent:
     """The intent that undoes a stop of ours."""
     at = max(now, stop.at)
     return stop.model_copy(
         update={
-            "id": stable_id(stop.id, "release"),
+            "id": stable_id(stop.id, "release", attempt),
             "action": Action.START,
             "phase": CommandPhase.INTENT,
-            "attempt": 1,
+            "attempt": attempt,
             "at": at,
             "decided_at": at,
             "not_after": at + RELEASE_WITHIN,
@@ -59,6 +64,13 @@ def release(stop: CommandEvent, now: datetime, reason: str) -> CommandEvent:
             "retry_at": None,
         }
     )
+
+
+def release_again_at(command: CommandEvent) -> datetime | None:
+    """When to ask once more for a start that we owe since consent was lost: the OEM's cloud could not take it."""
+    if command.reason != CONSENT_LOST or command.phase is not CommandPhase.FAILED or command.detail not in _NO_TRY:
+        return None
+    return command.retry_at or command.at + RELEASE_AGAIN
 
 
 def leave(work: Work, car: str) -> bool:

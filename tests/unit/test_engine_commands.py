@@ -12,11 +12,12 @@ from agents import commands
 from agents.clock import LogClock
 from agents.gate import Suspended
 from agents.metrics import Metrics
-from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Rejected, Throttled, Unavailable
+from oem_connectors.errors import Asleep, NeedsConsent, OemError, OutcomeUnknown, Rejected, Throttled, Unavailable
 from streams.contracts.account import AccountState, Link
 from streams.contracts.command import Action, CommandEvent, CommandPhase
+from streams.contracts.internal import Tick, TickPhase
 from streams.contracts.registration import Registration
-from streams.topics import ACCOUNT, COMMAND, REGISTRATION
+from streams.topics import ACCOUNT, COMMAND, REGISTRATION, TICK
 from tables import OUTBOX
 from tests.lanes import Rig, raw, raws
 from tests.night import CAR, PLUGGED, registration
@@ -62,6 +63,12 @@ class Desk:
         self.rig.epoch += 1
         await self.rig.runtime.finish()
         self.rig.runtime.begin({(COMMAND.name, 0)})
+        await self.rest()
+
+    async def tick(self, minutes: float) -> None:
+        at = PLUGGED + timedelta(minutes=minutes)
+        self.clock.seen(at)
+        await self.rig.give(*raws(TICK.name, [("0", Tick(at=at, phase=TickPhase.ACT))]))
         await self.rest()
 
     async def take_over_when(self, so: Callable[[], bool]) -> None:
@@ -248,15 +255,21 @@ async def test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once(d
     assert desk.events()[-1].reason == "consent_lost"
 
 
-async def test_a_release_that_failed_is_not_asked_for_again_by_the_same_loss(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("says", "tries"), [(Unavailable("503"), 4), (Throttled("429", timedelta(minutes=1)), 4), (NeedsConsent("dead"), 2)]
+)
+async def test_a_release_is_asked_for_until_the_cloud_has_an_answer(desk: Desk, says: OemError, tries: int) -> None:
     await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
     await desk.rest()
-    desk.cars.says = Unavailable("503")
-    for _ in range(3):
-        await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
-        await desk.rest()
-    assert len(desk.cars.sent) == 2
-    assert [event.phase for event in desk.events()].count(CommandPhase.INTENT) == 1
+    desk.cars.says = says
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
+    await desk.rest()
+    for minutes in (10, 20, 30):
+        desk.cars.says = None if minutes == 20 else desk.cars.says
+        await desk.tick(minutes)
+        if minutes == 10:
+            await desk.take_over()
+    assert len(desk.cars.sent) == len(set(desk.cars.sent)) == tries
 
 
 @pytest.mark.parametrize("says", [None, Rejected("no"), OutcomeUnknown("no answer")])
