@@ -47,6 +47,7 @@ class ControlState(BaseModel):
     began_at: Instant | None = Field(default=None, description="rest turned into charging after this sample")
     halted_at: Instant | None = Field(default=None, description="charging turned into rest after this sample")
     powered_at: Instant | None = Field(default=None, description="the newest sample that showed power")
+    undone_switch: str | None = Field(default=None, description="our switch that the car no longer follows")
     undone: int = Field(default=0, ge=0, description="how often something undid what we had achieved in this session")
     driver_override_session: str | None = None
     driver_override_at: Instant | None = None

@@ -89,7 +89,7 @@ def reconcile(
     want = desired(case)
     if reason is None or _held_in_doubt(case):
         return _told(case, want, _decide(case, want))
-    return _told(case, want, Decision(None, reason, None, control, None))
+    return _told(case, want, _rest(case, reason))
 
 
 def _absent(control: ControlState) -> str:
@@ -123,8 +123,7 @@ def _decide(case: Situation, want: Want) -> Decision:
         stood_down = {"driver_override_session": session.id, "driver_override_at": case.now}
         case = case._replace(control=control.model_copy(update=stood_down))
     if _overridden(case):
-        resting = Decision(None, "driver_override", None, case.control, None)
-        return _changed(case, change(case, want, overridden=True), resting)
+        return _changed(case, change(case, want, overridden=True), _rest(case, "driver_override"))
     decision = _towards(case, want)
     start_pending = want.charge and case.state.charge not in ON
     if decision.action is not None or start_pending:
@@ -194,7 +193,8 @@ def _by_driver(case: Situation, want: Want) -> bool:
     last = last_switch(control, session)
     if last is None:
         return at > session.plugged_at + case.policy.plug_in_blip
-    return last.action is not ours and at > last.decided_at
+    explained = last.action is ours and control.undone_switch != last.id
+    return not explained and at > last.decided_at
 
 
 def _towards(case: Situation, want: Want) -> Decision:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streams.contracts.telemetry import Charge
 from streams.domain.attempt import may_rest
 from streams.domain.desired import Situation, Want, last_safe_start, usable_plan
+
+#: A car is let go for these, and nothing more was promised.
+_NO_PROMISE: Final = frozenset({"paused", "no_consent"})
 
 
 class Risk(NamedTuple):
@@ -25,7 +28,7 @@ def risk(case: Situation, want: Want, *, settled: bool) -> Risk:
     """
     control, policy = case.control, case.policy
     waits_for_own = control.own_schedule_session == case.session.id and not want.urgent
-    if not want.charge or settled or waits_for_own:
+    if not want.charge or want.reason in _NO_PROMISE or settled or waits_for_own:
         return Risk(False, None)
     told_at = _told_at(case, want)
     if _powered(case):

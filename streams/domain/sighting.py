@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from streams.contracts.command import FINAL, Action, CommandPhase
+from streams.contracts.command import FINAL, Action
 from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import VehicleState
 from streams.domain.boost import bound
@@ -74,19 +74,22 @@ def _hands(control: ControlState, known: VehicleState, message: VehicleState) ->
             return {}
         if _by_our_schedule(control, at, message.car_time):
             return {"began_at": None, "halted_at": None}
-        undone = control.undone + _was_obeyed(control, Action.STOP)
-        return {"began_at": at if before in _RESTING else None, "halted_at": None, "undone": undone}
-    undone = control.undone + (before in ON and after in _RESTING and _was_obeyed(control, Action.START))
+        began_at = at if before in _RESTING else None
+        return {"began_at": began_at, "halted_at": None} | _undone(control, known, Action.STOP)
+    undone = _undone(control, known, Action.START) if before is Charge.CHARGING and after in _RESTING else {}
     if before is Charge.CHARGING and after is Charge.IDLE:
-        return {"began_at": None, "halted_at": at, "undone": undone}
-    return {"began_at": None, "halted_at": control.halted_at if after in _RESTING else None, "undone": undone}
+        return {"began_at": None, "halted_at": at} | undone
+    return {"began_at": None, "halted_at": control.halted_at if after in _RESTING else None} | undone
 
 
-def _was_obeyed(control: ControlState, action: Action) -> bool:
-    """Our last word to the car was this switch, and it was obeyed."""
-    last, state = control.last_switch, control.state
-    mine = last is not None and state is not None and state.session is not None and last.session_id == state.session.id
-    return mine and last is not None and last.action is action and last.phase is CommandPhase.CONFIRMED
+def _undone(control: ControlState, known: VehicleState, action: Action) -> dict[str, Any]:
+    """The car followed our last switch and now does the opposite: what comes later is not that switch's any more."""
+    last, session = control.last_switch, known.session
+    if last is None or session is None or last.session_id != session.id or last.action is not action:
+        return {}
+    if known.car_time <= last.decided_at or control.undone_switch == last.id:
+        return {}
+    return {"undone_switch": last.id, "undone": control.undone + 1}
 
 
 def _by_our_schedule(control: ControlState, after: datetime, until: datetime) -> bool:
