@@ -14,7 +14,7 @@ from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanReason, Schedule
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.boost import terms
-from streams.domain.control import ON, ControlState, soc_in_session
+from streams.domain.control import ON, ControlState, last_switch, soc_in_session
 from streams.domain.leads import NO_LEADS, Leads
 
 _NOT_FOR_A_PLUGGED_CAR: Final = frozenset({PlanReason.PAUSED, PlanReason.AWAY, PlanReason.UNPLUGGED})
@@ -214,8 +214,11 @@ def _between_blocks(case: Situation, plan: Schedule, release: datetime | None) -
         return _leave(case, "too_late_to_hold")
     if case.state.charge in ON and case.now + case.policy.min_hold >= release:
         return Want(None, "too_late_to_hold", case.now)
-    ends = [end for _, end in spans(case, plan) if end <= case.now]
-    return Want(False, "waiting_for_block", max([case.session.plugged_at, *ends]))
+    since = [end for _, end in spans(case, plan) if end <= case.now]
+    last = last_switch(case.control, case.session)
+    if last is not None and last.action is Action.START:  # of a block that a newer plan knows nothing of
+        since.append(last.decided_at)
+    return Want(False, "waiting_for_block", max([case.session.plugged_at, *since]))
 
 
 def _remaining_kwh(block: Block, now: datetime) -> float:

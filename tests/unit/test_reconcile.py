@@ -152,6 +152,15 @@ def test_a_command_names_what_it_is_for() -> None:
     assert command.not_after == at(7) + POLICY.command_ttl
 
 
+def test_a_stop_after_a_start_serves_another_wish_than_the_stop_before_it() -> None:
+    known = started()
+    first = held().command
+    known = observe(observe_state(known, state(7.5, CHARGING)), schedule((11, 12), revision=2))
+    known, second = commanded(known, 7.5, STOP)
+    assert first is not None
+    assert first.serves != second.serves
+
+
 EXPIRIES: dict[str, tuple[list[Any], float, datetime]] = {
     "no start after its block": ([state(9.7), schedule((7, 9.75))], 9.7, at(9.75)),
     "no stop into the next block": ([state(6.97, CHARGING), schedule((7, 9))], 6.97, at(7)),
