@@ -75,7 +75,7 @@ class Truth:
 
     def by_hand(self, action: Action, now: datetime) -> None:
         """The driver starts or stops charging at the car."""
-        self.advance(now)
+        self.settle(now)
         if self.mode is not Mode.AWAY:
             self._switch(action, BY_DRIVER)
 
