@@ -192,8 +192,8 @@ class Dispatcher:
             work.put(CONTROL, one.car, told)
             _tell(work, one.control, told, "budget")
         release = None if one.limit is None else one.limit - self._policy.release_margin
-        vouched = self._vouch(work, one.car, told)
-        work.due.set(one.car, min(at, *(soon for soon in (release, vouched) if soon is not None and soon > work.now)))
+        instants = (at, release, self._vouch(work, one.car, told))
+        work.due.set(one.car, min(soon for soon in instants if soon is not None and soon > work.now))
 
     def _vouch(self, work: Work, car: str, control: ControlState | None) -> datetime | None:
         """Keep the car's entry in the registry of held cars true; returns when to look at it again."""
@@ -246,7 +246,7 @@ def _facts(control: ControlState) -> tuple[object, ...]:
     While a command is under way nothing is decided, however far it has come.
     """
     state, command = control.state, control.command
-    sent = None if command is None else (command.id, command.phase in FINAL and command.phase)
+    sent = None if command is None else (command.id, command.phase if command.phase in FINAL else None)
     seen = None
     if state is not None:
         cable = (state.plug, state.at_home, state.session, state.unplug_suspected_at)

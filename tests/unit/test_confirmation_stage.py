@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from agents.confirmation import stage
-from agents.engine.stage import Send
+from agents.engine.stage import Send, Work
 from agents.metrics import Metrics
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.internal import Tick, TickPhase
@@ -43,6 +43,10 @@ class Bench(Desk):
         charge = Charge.CHARGING if action is Action.START else Charge.IDLE
         self.give(after(minutes), (COMMAND, CAR, begun), (COMMAND, CAR, done))
         return self.look(at, (VEHICLE, CAR, state(at, charge=charge)))
+
+    def _apply(self, work: Work) -> None:
+        assert work.put_off == []
+        super()._apply(work)
 
     def look(self, minutes: float, *messages: Any) -> list[Send]:
         return self.give(after(minutes), *messages, (TICK, "0", Tick(at=after(minutes), phase=TickPhase.CHECK)))

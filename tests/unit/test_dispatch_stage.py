@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.dispatch import Budgets, stage
-from agents.engine.stage import Send
+from agents.engine.stage import Send, Work
 from agents.metrics import Metrics
 from agents.turns import STARTS_PER_SECOND
 from oem_connectors import registry
@@ -46,6 +46,10 @@ class Partition(Desk):
                 (VEHICLE, car, state(0, car=car, charge=Charge.CHARGING, session=session(f"s-{car}"))),
                 (SCHEDULE, car, schedule(car=car, session_id=f"s-{car}")),
             )
+
+    def _apply(self, work: Work) -> None:
+        assert work.put_off == []
+        super()._apply(work)
 
     def beat(self, minutes: float) -> list[Send]:
         return self.give(after(minutes), (TICK, "0", Tick(at=after(minutes), phase=TickPhase.ACT)))
@@ -175,7 +179,7 @@ def test_no_car_of_an_account_is_commanded_before_its_maker_said_not_even_after_
 
 def test_releases_go_first_then_starts_then_stops() -> None:
     cars = ("a.stop", "b.start", "c.release", "d.release")
-    desk = Partition(Limits(app=Quota(4, timedelta(hours=1))), cars)
+    desk = Partition(Limits(app=Quota(4, 8 * MINUTE)), cars)
     at = 391.0
     plan: dict[str, dict[str, Any]] = {
         "a.stop": {
@@ -192,12 +196,9 @@ def test_releases_go_first_then_starts_then_stops() -> None:
             (SCHEDULE, car, schedule(2, car=car, session_id=f"s-{car}", **changed)),
             (VEHICLE, car, state(at, car=car, charge=charge, session=session(f"s-{car}"))),
         )
-    made: list[str] = []
-    minutes = at
-    while len(made) < 4:
-        minutes += 1
-        made += [command.car for command in commands(desk.beat(minutes))]
-    assert made == ["d.release", "c.release", "b.start", "a.stop"]
+    made = [command for minutes in range(392, 402) for command in commands(desk.beat(minutes))]
+    assert [command.car for command in made] == ["d.release", "c.release", "b.start", "a.stop"]
+    assert [command.action for command in made] == [Action.START] * 3 + [Action.STOP]
 
 
 def test_planned_starts_come_at_the_pace_of_a_fleet_and_urgent_ones_at_once() -> None:
