@@ -15,6 +15,7 @@ from agents.cars import Cars
 from agents.clock import LogClock
 from agents.engine.log import NotDurable
 from agents.engine.stage import Revoked
+from agents.guardian.known import Known, Said
 from agents.metrics import Metrics
 from agents.sealing import Sealer, new_key
 from oem_connectors.base import Grant
@@ -361,3 +362,15 @@ async def test_nothing_on_the_log_shows_a_token(desk: Desk) -> None:
     assert b"sealed_access" in written
     assert b"rt-" not in written
     assert b"at-1" not in written
+
+
+async def test_a_guardian_can_use_what_a_worker_left_behind(desk: Desk) -> None:
+    await desk.read()
+    known = Known()
+    tables = {desk.rig.stores[table.name].changelog_topic_name: table.name for table in (ACCOUNTS, KEYS)}
+    known.hear(
+        Said(tables[record.topic], "acct", record.value) for record in desk.rig.log.written if record.topic in tables
+    )
+    access, key = known.access["acct"], known.keys["acct"]
+    token = envelope.opened(Sealer(KEY), key).open(access.sealed, envelope.access_context("acct"))
+    assert (token, access.expires_at) == (b"at-1", NOW + LIFE)
