@@ -25,7 +25,7 @@ ANSWER_SECONDS: Final = 5.0
 #: Read to the end no longer ago than this: what we know is what control last said.
 FRESH_SECONDS: Final = 10.0
 #: No answer for so long: Kafka is gone, and what we last knew has to do.
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 15.0
 _AT_ONCE: Final = 5000
 
 

@@ -130,6 +130,7 @@ def _verdict(world: World, every: list[Guest], cars: list[HeldCar]) -> dict[str,
         "calls": {f"{name} {status}": n for (name, status), n in sorted(world.log.calls_by_endpoint().items())},
         "most_starts_in_a_minute": max(starts.values(), default=0),
         "stopped_after_death": sum(call.endpoint == "stop" for call in world.log.calls),
+        "effective_twice": len(world.log.duplicate_effective()),
         "missed": len(missed),
         "missed_kinds": dict(Counter(car.personality.value for car in missed)),
     }
