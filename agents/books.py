@@ -1,8 +1,8 @@
-"""What dispatch remembers of a partition between chunks. All of it is made anew from the tables after a take-over."""
+"""What dispatch remembers of a partition between chunks: all of it can be made anew from the tables."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 
 from agents.engine.stage import Work
@@ -11,7 +11,6 @@ from streams.contracts.command import CommandEvent
 from streams.contracts.lead import LeadTime
 from streams.domain.leads import NO_LEADS, Leads, combined
 from streams.domain.reconcile import ControlState
-from tables import CONTROL, LEADS, LEASES
 
 
 class Books:
@@ -21,7 +20,7 @@ class Books:
         self.held: set[str] = set()
         self.waiting: dict[str, str] = {}
         self.not_before: dict[str, datetime] = {}
-        self._told: dict[str, LeadTime] = {}
+        self._told: defaultdict[tuple[str, str], dict[str, LeadTime]] = defaultdict(dict)
         self._leads: dict[tuple[str, str], Leads] = {}
 
     @staticmethod
@@ -29,7 +28,7 @@ class Books:
         """The books of the partition that `work` is in."""
         books: Books | None = work.memory.scratch.get("books")
         if books is None:
-            books = work.memory.scratch["books"] = _from_tables(work)
+            books = work.memory.scratch["books"] = Books()
         return books
 
     def rest(self, command: CommandEvent | None) -> None:
@@ -40,9 +39,9 @@ class Books:
 
     def learn(self, name: str, lead: LeadTime) -> None:
         """What one partition says of a model and an action."""
-        self._told[name] = lead
         model = lead.oem, lead.model
-        self._leads[model] = combined(one for one in self._told.values() if (one.oem, one.model) == model)
+        self._told[model][name] = lead
+        self._leads[model] = combined(self._told[model].values())
 
     def leads(self, control: ControlState) -> Leads:
         """How long cars like this one take."""
@@ -52,13 +51,3 @@ class Books:
     def waiting_by_oem(self) -> Counter[str]:
         """How many cars wait, per OEM."""
         return Counter(self.waiting.values())
-
-
-def _from_tables(work: Work) -> Books:
-    books = Books()
-    books.held = {car for car, _ in work.items(LEASES)}
-    for _, control in work.items(CONTROL):
-        books.rest(control.command)
-    for name, lead in work.items(LEADS):
-        books.learn(name, lead)
-    return books

@@ -114,9 +114,15 @@ class Dispatcher:
     def restore(self, work: Work) -> None:
         """After a take-over every car is looked at once: reconciling asks for nothing that is already so."""
         self._budgets[work.partition] = Budget()
-        for table in (CONTROL, LEASES):
-            for car, _ in work.items(table):
-                work.due.set(car, DAWN)
+        books = Books.of(work)
+        for car, control in work.items(CONTROL):
+            books.rest(control.command)
+            work.due.set(car, DAWN)
+        for car, _ in work.items(LEASES):
+            books.held.add(car)
+            work.due.set(car, DAWN)
+        for name, lead in work.items(LEADS):
+            books.learn(name, lead)
 
     def _note(self, work: Work, record: Record) -> None:
         """Remember the message and look at the car on the next beat."""
@@ -209,6 +215,7 @@ class Dispatcher:
     def _erase(self, work: Work, car: str) -> None:
         """The car is forgotten; one that we hold stays in the registry, so that it is freed at once."""
         work.delete(CONTROL, car)
+        Books.of(work).waiting.pop(car, None)
         known = work.get(LEASES, car)
         if known is not None:
             _register(work, car, orphaned(known, work.now))
