@@ -28,8 +28,10 @@ from agents.clock import Clock, LogClock, SystemClock
 from agents.engine.stage import Stage
 from agents.metrics import Metrics
 from agents.push import TopicPush
+from agents.quotas import Quotas
 from agents.sealing import Sealer
 from agents.settings import Settings
+from agents.turns import Turns
 from agents.worker import Worker
 from oem_connectors import registry
 from oem_connectors.http import OemClient, make_http
@@ -46,6 +48,7 @@ def pipeline(
 ) -> tuple[Stage, ...]:
     """Every stage, in flow order: from a registration to the push on the driver's phone."""
     connectors, budgets = registry.load(), dispatch.Budgets(Budget)
+    turns = Turns(Quotas(connectors, settings.partitions), settings.partitions, settings.starts_per_second)
     return (
         accounts.stage(sealer, lambda partition, account: cars().renew(partition, account), metrics),
         polling.stage(cars, connectors, settings.partitions, budgets, metrics, settings.poll_grid),
@@ -55,7 +58,7 @@ def pipeline(
         planning.stage(PlanRules(edge_spread=timedelta(seconds=settings.edge_spread_seconds))),
         demand.STAGE,
         capacity.STAGE,
-        dispatch.stage(ControlPolicy(), connectors, settings.partitions, budgets, metrics),
+        dispatch.stage(ControlPolicy(), connectors, turns, budgets, metrics),
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,

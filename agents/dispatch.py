@@ -14,7 +14,6 @@ from agents.books import Books
 from agents.engine.stage import DAWN, PUT_OFF, Record, Stage, StoreDamaged, Work
 from agents.metrics import Metrics
 from agents.observe import observer
-from agents.quotas import Quotas
 from agents.turns import Turns, Wanted, wanted
 from oem_connectors.base import Connector
 from streams.contracts.command import FINAL, Action, CommandEvent, CommandPhase
@@ -61,12 +60,12 @@ Budgets = defaultdict[int, Budget]
 def stage(
     policy: ControlPolicy,
     connectors: Mapping[str, Connector],
-    partitions: int,
+    turns: Turns,
     budgets: Budgets,
     metrics: Metrics,
 ) -> Stage:
     """The stage, commanding within `policy` what the connectors' cars take, as often as their makers allow."""
-    dispatcher = Dispatcher(policy, connectors, partitions, budgets, metrics)
+    dispatcher = Dispatcher(policy, connectors, turns, budgets, metrics)
     return Stage(
         "dispatch",
         reads=(REGISTRATION, PREFERENCE, VEHICLE, SCHEDULE, COMMAND, LEAD, TICK),
@@ -84,13 +83,13 @@ class Dispatcher:
         self,
         policy: ControlPolicy,
         connectors: Mapping[str, Connector],
-        partitions: int,
+        turns: Turns,
         budgets: Budgets,
         metrics: Metrics,
     ) -> None:
         self._policy = policy
         self._connectors = connectors
-        self._turns = Turns(Quotas(connectors, partitions), partitions)
+        self._turns = turns
         self._budgets = budgets
         self._metrics = metrics
         self._can: dict[tuple[str, str], frozenset[Action]] = {}

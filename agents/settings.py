@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
+    starts_per_second: float = Field(
+        250, gt=0, le=100_000, description="most planned starts in a second, over the whole fleet"
+    )
     held_file: Path = Field(Path("data/held.json"), description="where the guardian keeps its copy of the held cars")
     releases_per_minute: int = Field(600, ge=1, le=100_000, description="most cars a guardian starts in a minute")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")

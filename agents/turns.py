@@ -13,8 +13,6 @@ from streams.contracts.command import Action, CommandEvent
 from streams.domain.budget import Budget, Key, Rate
 from streams.domain.reconcile import ControlState, Decision
 
-#: Starts that the plan asks for, in any second, over the whole fleet: more would shake the grid.
-STARTS_PER_SECOND: Final = 250.0
 #: Why a start is made that can wait for its turn; every other one keeps a promise or is the driver's word.
 _CAN_WAIT: Final = frozenset({"in_block"})
 
@@ -55,7 +53,8 @@ def wanted(
 class Turns:
     """Grants commands within the quotas of the OEMs and the pace at which a fleet may start."""
 
-    def __init__(self, quotas: Quotas, partitions: int, starts_per_second: float = STARTS_PER_SECOND) -> None:
+    def __init__(self, quotas: Quotas, partitions: int, starts_per_second: float) -> None:
+        """`starts_per_second`: those that the plan asks for, over the whole fleet: more would shake the grid."""
         self._quotas = quotas
         pace = max(1.0, starts_per_second / partitions)
         self._pace = {("starts", "paced"): Rate(pace, pace)}

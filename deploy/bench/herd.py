@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from agents.dispatch import Budgets, stage
 from agents.metrics import Metrics
+from agents.quotas import Quotas
+from agents.turns import Turns
 from deploy.bench.bare_lane import BareLane
 from deploy.bench.herd_cars import Car, held_car
 from oem_connectors import registry
@@ -34,6 +36,8 @@ KNOWN_AFTER: Final = timedelta(seconds=1)
 SEEN_AFTER: Final = timedelta(seconds=20)
 #: Two cars share an account.
 CARS_PER_ACCOUNT: Final = 2
+#: As a worker paces planned starts unless it is told otherwise.
+STARTS_PER_SECOND: Final = 250.0
 POLICY: Final = ControlPolicy()
 
 
@@ -58,7 +62,9 @@ class Herd:
         self.at_the_gate = self.too_soon = self.too_late = 0
         self._coming: list[tuple[datetime, int, int, tuple[Topic, str, Any]]] = []
         self._turn = count()
-        dispatch = stage(POLICY, registry.load(), partitions, Budgets(Budget), Metrics())
+        connectors = registry.load()
+        turns = Turns(Quotas(connectors, partitions), partitions, STARTS_PER_SECOND)
+        dispatch = stage(POLICY, connectors, turns, Budgets(Budget), Metrics())
         self.lanes = [BareLane(dispatch, partition) for partition in range(partitions)]
         for number in range(cars):
             car = held_car(number, begin)

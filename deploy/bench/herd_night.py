@@ -15,8 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress
 
-from agents.turns import STARTS_PER_SECOND
-from deploy.bench.herd import SECOND, Herd
+from deploy.bench.herd import SECOND, STARTS_PER_SECOND, Herd
 from deploy.bench.herd_cars import EDGE
 
 CARS: Final = 100_000

@@ -9,7 +9,8 @@ import pytest
 from agents.dispatch import Budgets, stage
 from agents.engine.stage import Send, Work
 from agents.metrics import Metrics
-from agents.turns import STARTS_PER_SECOND
+from agents.quotas import Quotas
+from agents.turns import Turns
 from oem_connectors import registry
 from oem_connectors.base import Can, Limits, Quota
 from streams.contracts.command import Action, CommandEvent, CommandPhase
@@ -29,6 +30,8 @@ POLICY = ControlPolicy()
 #: No schedules in the car: they are another test's matter.
 SIMULATOR = replace(registry.load()["simulator"], capabilities=lambda _: Can.READ | Can.START | Can.STOP | Can.WAKE)
 MINUTE = timedelta(minutes=1)
+#: Planned starts in a second.
+PACE = 250.0
 
 
 class Partition(Desk):
@@ -37,7 +40,8 @@ class Partition(Desk):
     def __init__(self, limits: Limits | None = None, cars: tuple[str, ...] = (CAR,), **enrolled: Any) -> None:
         self.metrics = Metrics()
         connector = SIMULATOR if limits is None else replace(SIMULATOR, limits=limits)
-        super().__init__(stage(POLICY, {"simulator": connector}, 1, Budgets(Budget), self.metrics))
+        turns = Turns(Quotas({"simulator": connector}, 1), 1, PACE)
+        super().__init__(stage(POLICY, {"simulator": connector}, turns, Budgets(Budget), self.metrics))
         for car in cars:
             self.give(
                 after(0),
@@ -214,7 +218,7 @@ def test_planned_starts_come_at_the_pace_of_a_fleet_and_urgent_ones_at_once() ->
     assert {command.car for command in per_second[0]} >= set(late)
     planned = [sum(command.reason == "in_block" for command in second) for second in per_second]
     assert sum(planned) == 500
-    assert max(planned) <= STARTS_PER_SECOND
+    assert max(planned) <= PACE
 
 
 def test_leads_are_combined_kept_and_make_starts_earlier() -> None:

@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from agents.turns import STARTS_PER_SECOND
-from deploy.bench.herd import RETRY_AFTER, Herd
+from agents.settings import load
+from deploy.bench.herd import RETRY_AFTER, STARTS_PER_SECOND, Herd
 from deploy.bench.herd_cars import EDGE
 from deploy.bench.herd_night import herd_night, judged, outage_night
 
@@ -21,6 +21,10 @@ def edge() -> Herd:
 @cache
 def outage() -> Herd:
     return outage_night(4_000)
+
+
+def test_the_herd_is_paced_as_a_worker_would() -> None:
+    assert load({}).starts_per_second == STARTS_PER_SECOND
 
 
 def test_starts_are_spread_evenly_over_ten_minutes_whatever_restarts_in_between() -> None:
