@@ -88,10 +88,11 @@ class ControlMachine(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.live(minutes * MINUTE)
 
-    @rule(rarely=RARELY)
-    def the_night_passes(self, rarely: bool) -> None:
-        if rarely and self.judge.promise is not None:
-            self.live(self.judge.promise.ready_by - self.loop.now)
+    @precondition(lambda self: self.judge.promise is not None)
+    @rule()
+    def the_night_passes(self) -> None:
+        assert self.judge.promise is not None
+        self.live(self.judge.promise.ready_by - self.loop.now)
 
     @rule(seed=st.integers(0, 1000))
     def new_prices(self, seed: int) -> None:
@@ -100,7 +101,7 @@ class ControlMachine(RuleBasedStateMachine):
         self.loop.vintage(prices(start, values, issued_at=self.loop.now))
 
     @rule(
-        mode=st.sampled_from(["smart", "smart", "boost", "paused"]),
+        mode=st.sampled_from(["smart", "smart", "smart", "boost", "paused"]),
         hour=st.integers(5, 9),
         target_pct=st.integers(50, 90),
     )
@@ -120,7 +121,7 @@ class ControlMachine(RuleBasedStateMachine):
     touched = False
 
     @precondition(lambda self: self.plugged)
-    @rule(mood=st.sampled_from(["none", "contrary", "contrary", "start", "stop"]), seen=st.booleans())
+    @rule(mood=st.sampled_from(["none", "none", "contrary", "contrary", "start", "stop"]), seen=st.booleans())
     def driver_at_the_car(self, mood: str, seen: bool) -> None:
         if mood == "none":
             return
