@@ -14,6 +14,7 @@ from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.schedule import Block, PlanInputs, PlanReason, Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.contracts.vehicle import Evidence, PlugSession, VehicleState
+from streams.domain.habit import Habit, look_interval
 from streams.domain.polling import PollPolicy, Worth, next_poll, worth
 from streams.domain.watched import Watched, observe_command, observe_schedule, observe_state
 
@@ -111,14 +112,15 @@ def test_a_car_without_a_cable_is_looked_for_when_it_is_plugged_in_as_a_rule(
 
 
 def test_a_rare_look_does_not_reach_into_the_hours_of_close_ones() -> None:
-    policy = PollPolicy(idle=minutes(20), rarest=timedelta(hours=6))
-    habit = Watched(known=True, at_home=True).habit.model_copy(update={"working_days": (36,) * 20})
-    known = Watched(known=True, at_home=True, habit=habit)
+    policy = PollPolicy(idle=minutes(60), rarest=timedelta(hours=9))
+    known = seen(at_home=True).model_copy(update={"habit": Habit(working_days=(36,) * 20)})
+    close = look_interval(known.habit, six := NOW.replace(hour=18), HOME, policy.idle)
+    assert close < minutes(20)
     for number in range(50):
-        due = NOW.replace(hour=13)
-        while due < NOW.replace(hour=18):
+        due = NOW.replace(hour=9)
+        while due < six:
             due = next_poll(f"a.{number}", known, due, policy, HOME)
-        assert due <= NOW.replace(hour=18, minute=12)
+        assert due <= six + close
 
 
 EDGES: dict[str, tuple[Watched, Worth, float | None]] = {

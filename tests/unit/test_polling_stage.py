@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -67,7 +67,7 @@ class Reading(Desk):
         self.sent: list[Telemetry] = []
         calls = [cast(Any, job.run).keywords["car"].car for job in self.jobs]
         for job in self.jobs:
-            asyncio.run(job.run(cast(Lane, self)))
+            asyncio.run(_done(job.run(cast(Lane, self))))
         return calls
 
     def fine(self, car: Registration) -> Telemetry:
@@ -100,6 +100,10 @@ class Reading(Desk):
 
     def skipped(self, reason: str) -> int:
         return int(self.metrics.polls_skipped.labels("simulator", reason)._value.get())
+
+
+async def _done(job: Awaitable[None]) -> None:
+    await job
 
 
 def cars(number: int, accounts: int | None = None) -> list[str]:
