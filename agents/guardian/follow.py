@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -36,6 +37,7 @@ class Follower:
         self.known = known
         self._settings = settings
         self._ticks = ticks
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
         tables = {table.changelog(settings.app_id): table.name for table in (ACCOUNTS, KEYS)}
         self._sources = {HELD.name: HELD.name, **tables} | ({TICK.name: TICK.name} if ticks else {})
         self._read_up_at: float | None = None
@@ -56,17 +58,29 @@ class Follower:
         while True:
             try:
                 await self.read(for_ever=True)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except Exception as error:
+                # Whatever it is: who follows no longer must say so, and the guarding goes on.
                 if self._gone_since is None:
                     LOG.warning("the log does not answer", error=type(error).__name__)
                     self._gone_since = monotonic()
-                await asyncio.sleep(1)
+            await asyncio.sleep(1)
 
     async def read(self, *, for_ever: bool = False) -> None:
         """Read the log up to its end. Raises KafkaError, OSError or TimeoutError.
 
         Nothing is taken in before the end is reached: half a log would show leases that were renewed since.
         """
+        reading = asyncio.create_task(self._read(for_ever=for_ever))
+        try:
+            await asyncio.wait({reading})
+        finally:
+            reading.cancel()
+        if reading.cancelled():
+            # aiokafka cancels its futures when it loses the broker; that is nobody's wish to stop us.
+            raise TimeoutError("the client gave up")
+        reading.result()
+
+    async def _read(self, *, for_ever: bool) -> None:
         places = [TopicPartition(topic, p) for topic in self._sources for p in range(self._settings.partitions)]
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.bootstrap,

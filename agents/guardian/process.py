@@ -61,7 +61,7 @@ class Guardian:
                 self._step()
                 await self._keep_copy()
                 await asyncio.sleep(PERIOD_SECONDS)
-            await following
+            raise RuntimeError("nobody follows the log any more")
         finally:
             following.cancel()
             await self._guard.at_rest()
