@@ -42,7 +42,7 @@ def bound(boost: Boost | None, state: VehicleState | None) -> Boost | None:
     if session.ended_at is not None and session.ended_at <= boost.asked_at:
         # The end of the stay was seen after the boost was asked for: it was meant for the next one.
         return boost.model_copy(update={"session_id": None}) if boost.session_id else boost
-    if boost.session_id not in {None, session.id} or _full(state, session, boost.asked_at):
+    if _full(state, session, boost.asked_at):
         return boost.model_copy(update={"over": True})
     return boost if boost.session_id else boost.model_copy(update={"session_id": session.id})
 

@@ -65,7 +65,7 @@ STORIES: dict[str, tuple[list[Any], PlugSession, bool]] = {
     ),
     "full once, over for good": ([preference("boost", 1), state(5, Charge.COMPLETE), state(6)], SESSION, False),
     "the same wish again asks for nothing": (
-        [preference("boost", 1), state(5, Charge.COMPLETE), preference("boost", 1), state(6)], SESSION, False,
+        [preference("boost", 1), state(5, Charge.COMPLETE), state(6), preference("boost", 1)], SESSION, False,
     ),
     "asked again": (
         [preference("boost", 1), state(5, Charge.COMPLETE), preference("boost", 6), state(7)], SESSION, True,

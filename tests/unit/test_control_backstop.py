@@ -81,6 +81,7 @@ LOOKS: dict[str, tuple[ControlState, float, Any]] = {
     "and known as ours": (guarded(waiting(1)), 1, None),
     "a plan that moves a little": (guarded(schedule((6, 9), revision=2)), 1, None),
     "needed much earlier": (guarded(waiting(1, soc_pct=30)), 1, SCHEDULE),
+    "needed half an hour earlier": (guarded(waiting(1, soc_pct=42)), 1, SCHEDULE),
     "needed a little earlier": (guarded(waiting(1, soc_pct=48), schedule((6.9, 10), revision=2)), 1, None),
     "needed much later": (guarded(waiting(1, soc_pct=70), schedule((7, 8), revision=2)), 1, SCHEDULE),
     "needed a little later": (guarded(waiting(1, soc_pct=55), schedule((7, 9.6), revision=2)), 1, None),

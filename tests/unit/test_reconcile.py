@@ -344,6 +344,9 @@ NIGHTS: dict[str, tuple[ControlState, float, Action | None, str]] = {
     "a start in the block is not against what follows": (
         control(state(6.9), state(7.1, CHARGING), schedule((7, 8), (11, 12), revision=2), state(8, CHARGING)),
         8, STOP, "waiting_for_block"),
+    "a start of ours that was ended explains no later one": (
+        started(state(7.5, CHARGING), preference("paused", 7.6), state(8, IDLE), preference("smart", 8.5),
+                schedule((11, 12), revision=2), state(9, CHARGING)), 9, None, "driver_override"),
     "a car that goes on charging is no driver": (
         control(state(0.1, CHARGING), state(0.5, CHARGING)), 0.5, STOP, "waiting_for_block"),
 }  # fmt: skip
