@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from agents.metrics import Metrics
+from agents.guardian.metrics import GuardianMetrics
 from agents.settings import PREFIX, Settings
 from deploy.cli import app
 from deploy.demo.scenarios import SCENARIOS
@@ -26,8 +26,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 #: Read by make and the suites; and one that a page misspells to show what happens.
 OTHER_SETTINGS = {"D2EV_REQUIRE_KAFKA", "D2EV_TEST_BOOTSTRAP", "D2EV_BOOTSTRP"}
-#: Named by the pages as not there yet.
-PROMISED = {"release-all"}
 #: One that is made by the reader of the page.
 MADE_UP = "oem_connectors/acme/"
 
@@ -89,8 +87,6 @@ def test_commands_and_options_that_a_page_names_exist(page: Path) -> None:
     commands: dict[str, Any] = vars(get_command(app()))["commands"]
     for words, rest in D2EV.findall(code(page)):
         first, *second = words.split()
-        if first in PROMISED:
-            continue
         assert first in commands, f"d2ev {words}"
         command = commands[first]
         if second and (below := vars(command).get("commands")) is not None:
@@ -105,7 +101,7 @@ def test_settings_topics_and_metrics_that_a_page_names_exist(page: Path) -> None
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_SETTINGS
     assert set(re.findall(r"\bD2EV_[A-Z][A-Z_]*[A-Z]\b", text(page))) <= settings
     assert set(re.findall(r"\bd2ev\.[a-z.-]+\.v\d", text(page))) <= set(BY_NAME)
-    registry = Metrics().registry.collect()
+    registry = GuardianMetrics().registry.collect()
     metrics = {name for family in registry for name in (family.name, f"{family.name}_total")}
     assert set(re.findall(r"`(d2ev_[a-z_]+)", text(page))) <= metrics
 

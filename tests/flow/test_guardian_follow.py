@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from agents.engine.log import LogWriter, Outgoing
 from agents.guardian import follow
@@ -81,5 +82,5 @@ async def test_half_a_log_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_no_broker_is_an_error_and_no_cancellation() -> None:
-    with pytest.raises((OSError, TimeoutError, follow.KafkaError)):
+    with pytest.raises((OSError, TimeoutError, KafkaError)):
         await Follower(PLAIN.model_copy(update={"bootstrap": "127.0.0.1:1"}), Known()).read()
