@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test exact format check test-kafka up down picture bench bench-setup lock clean
+.PHONY: help setup setup-dev demo test exact format check test-kafka faults up down picture bench bench-setup lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ check: setup-dev ## Style, types and import directions
 
 test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none can be had
 	@D2EV_REQUIRE_KAFKA=1 $(BIN)/python -m tests.run_suites --only integration faults
+
+CYCLES ?= 1000
+VEHICLES ?= 1000
+faults: setup-dev ## Kill workers at every failpoint and at any moment, CYCLES times; ends with a page on what came of it
+	@$(BIN)/python -m tests.faults.long_run --cycles $(CYCLES) --vehicles $(VEHICLES) $(if $(SEED),--seed $(SEED))
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
 	@$(BIN)/d2ev broker up $(ARGS)
