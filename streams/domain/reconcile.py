@@ -10,16 +10,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from streams.contracts.command import Action, CommandEvent, CommandPhase
-from streams.contracts.telemetry import Charge
-from streams.contracts.vehicle import VehicleState
 from streams.domain.attempt import held_back, intent, needs_wake, only_seems_on, refused, wait_until
 from streams.domain.backstop import Change, change, passed, taken_back
-from streams.domain.boost import terms
 from streams.domain.control import (
     ON,
     ControlState,
     in_flight,
-    last_switch,
     observe_preference,
     observe_registration,
     observe_schedule,
@@ -35,6 +31,7 @@ from streams.domain.desired import (
     spans,
     usable_plan,
 )
+from streams.domain.hands import by_driver, full, hands_off, held_in_doubt, outdone, overridden
 from streams.domain.leads import NO_LEADS, Leads
 from streams.domain.outcome import observe_command
 from streams.domain.risk import risk
@@ -81,13 +78,13 @@ def reconcile(
     case = Situation(control, registration, state, state.session, now, policy, can, leads)
     if state.session.ended_at is not None:
         return _left(case, "unplugged")
-    reason = _hands_off(state)
+    reason = hands_off(state)
     if reason == "away":
         return _left(case, reason)
-    if state.unplug_suspected_at is not None and not _held_in_doubt(case):
+    if state.unplug_suspected_at is not None and not held_in_doubt(case):
         return Decision(None, "unplug_suspected", None, control, now + policy.confirm_window)
     want = desired(case)
-    if reason is None or _held_in_doubt(case):
+    if reason is None or held_in_doubt(case):
         return _told(case, want, _decide(case, want))
     return _told(case, want, _rest(case, reason))
 
@@ -106,7 +103,7 @@ def _left(case: Situation, reason: str) -> Decision:
 
 def _told(case: Situation, want: Want, decision: Decision) -> Decision:
     """The decision, and whether the driver must hear that the promise is at risk."""
-    at_risk, next_at = risk(case._replace(control=decision.control), want, settled=_full(case.state) is not None)
+    at_risk, next_at = risk(case._replace(control=decision.control), want, settled=full(case.state) is not None)
     control = decision.control
     if control.at_risk is not at_risk:
         control = control.model_copy(update={"at_risk": at_risk})
@@ -118,11 +115,11 @@ def _decide(case: Situation, want: Want) -> Decision:
     control, session = case.control, case.session
     if control.command is not None and in_flight(control):
         return Decision(None, "command_in_flight", None, control, _judged_by(control.command, case.policy))
-    stands_down = _by_driver(case, want) or _outdone(case, want)
-    if stands_down and not _overridden(case):
+    stands_down = by_driver(case, want) or outdone(case, want)
+    if stands_down and not overridden(case):
         stood_down = {"driver_override_session": session.id, "driver_override_at": case.now}
         case = case._replace(control=control.model_copy(update=stood_down))
-    if _overridden(case):
+    if overridden(case):
         return _changed(case, change(case, want, overridden=True), _rest(case, "driver_override"))
     decision = _towards(case, want)
     start_pending = want.charge and case.state.charge not in ON
@@ -145,58 +142,6 @@ def _changed(case: Situation, wanted: Change | None, resting: Decision) -> Decis
     return Decision(wanted.action, want.reason, command, control, _judged_by(command, case.policy))
 
 
-def _hands_off(state: VehicleState) -> str | None:
-    """Why this car must not be commanded at all."""
-    if state.unplug_suspected_at is not None:
-        return "unplug_suspected"
-    if state.at_home is not True:
-        return "home_unknown" if state.at_home is None else "away"
-    silent = {Charge.NO_POWER, Charge.FAULT, Charge.DISCHARGING}
-    return state.charge.value if state.charge in silent else None
-
-
-def _held_in_doubt(case: Situation) -> bool:
-    """One odd "unplugged" does not keep a car held that we stopped: releasing an unplugged car does no harm."""
-    suspected = case.state.unplug_suspected_at
-    held = case.control.held_session == case.session.id and case.state.at_home is True
-    return held and suspected is not None and case.now - suspected >= case.policy.doubt
-
-
-def _overridden(case: Situation) -> bool:
-    """The driver's hand at the car counts until the next session, or until a boost asked for later."""
-    control, wish, at = case.control, case.control.preference, case.control.driver_override_at
-    if control.driver_override_session != case.session.id:
-        return False
-    boosted = wish is not None and terms(wish, control.boost, case.session).mode == "boost"
-    return not (boosted and wish is not None and at is not None and wish.updated_at > at)
-
-
-def _outdone(case: Situation, want: Want) -> bool:
-    """Something undoes what we achieve, time and again: we do not duel."""
-    differs = want.charge is not None and want.charge is not (case.state.charge in ON)
-    return differs and want.reason != "boost" and case.control.undone >= case.policy.max_rounds
-
-
-def _by_driver(case: Situation, want: Want) -> bool:
-    """Charging began or ended against what we want, and no command of ours nor the plug-in explains it."""
-    control, session = case.control, case.session
-    began, halted = control.began_at, control.halted_at
-    own_schedule = control.own_schedule_session == session.id
-    if want.charge is False and case.state.charge in ON and not own_schedule:
-        at, ours = began, Action.START
-    elif want.charge is True and case.state.charge is Charge.IDLE and _full(case.state) is None:
-        at, ours = halted, Action.STOP
-    else:
-        return False
-    if at is None or at <= want.since:
-        return False
-    last = last_switch(control, session)
-    if last is None:
-        return at > session.plugged_at + case.policy.plug_in_blip
-    explained = last.action is ours and control.undone_switch != last.id
-    return not explained and at > last.decided_at
-
-
 def _towards(case: Situation, want: Want) -> Decision:
     charging = case.state.charge in ON
     if want.charge and charging and only_seems_on(case):
@@ -204,16 +149,9 @@ def _towards(case: Situation, want: Want) -> Decision:
     if want.charge is None or charging is want.charge:
         return _rest(case, want.reason, settled=True)
     if want.charge:
-        full = _full(case.state)
-        return _rest(case, full, settled=True) if full is not None else _command(case, want, Action.START)
+        why = full(case.state)
+        return _rest(case, why, settled=True) if why is not None else _command(case, want, Action.START)
     return _command(case, want, Action.STOP)
-
-
-def _full(state: VehicleState) -> str | None:
-    if state.charge is Charge.COMPLETE:
-        return "complete"
-    at_limit = state.soc_pct is not None and state.limit_pct is not None and state.soc_pct >= state.limit_pct
-    return "limit_reached" if at_limit else None
 
 
 def _command(case: Situation, want: Want, switch: Action) -> Decision:

@@ -73,6 +73,14 @@ ELSEWHERE = {
         "unit/test_engine_commands.py",
         "test_after_a_kill_during_the_call_the_outcome_is_unknown_and_nothing_is_sent_again",
     ),
+    "whole platform down past the last safe start: a guardian starts the cars": (
+        "integration/test_guardian.py",
+        "test_it_starts_who_is_due_and_nobody_else_also_when_the_broker_is_killed",
+    ),
+    "whole platform down past the last safe start: a fleet": (
+        "unit/test_guardian_drill.py",
+        "test_no_promise_is_missed",
+    ),
 }
 
 

@@ -1,0 +1,73 @@
+"""Whose car it is at the moment: when we keep our hands off, and what the driver's hand at the car means.
+
+An unexplained switch at the car is the driver's wish. It counts for the stay, and nothing that we want undoes it.
+"""
+
+from __future__ import annotations
+
+from streams.contracts.command import Action
+from streams.contracts.telemetry import Charge
+from streams.contracts.vehicle import VehicleState
+from streams.domain.boost import terms
+from streams.domain.control import ON, last_switch
+from streams.domain.desired import Situation, Want
+
+
+def hands_off(state: VehicleState) -> str | None:
+    """Why this car must not be commanded at all."""
+    if state.unplug_suspected_at is not None:
+        return "unplug_suspected"
+    if state.at_home is not True:
+        return "home_unknown" if state.at_home is None else "away"
+    silent = {Charge.NO_POWER, Charge.FAULT, Charge.DISCHARGING}
+    return state.charge.value if state.charge in silent else None
+
+
+def held_in_doubt(case: Situation) -> bool:
+    """One odd "unplugged" does not keep a car held that we stopped: releasing an unplugged car does no harm."""
+    suspected = case.state.unplug_suspected_at
+    held = case.control.held_session == case.session.id and case.state.at_home is True
+    return held and suspected is not None and case.now - suspected >= case.policy.doubt
+
+
+def overridden(case: Situation) -> bool:
+    """The driver's hand at the car counts until the next session, or until a boost asked for later."""
+    control, wish, at = case.control, case.control.preference, case.control.driver_override_at
+    if control.driver_override_session != case.session.id:
+        return False
+    boosted = wish is not None and terms(wish, control.boost, case.session).mode == "boost"
+    return not (boosted and wish is not None and at is not None and wish.updated_at > at)
+
+
+def outdone(case: Situation, want: Want) -> bool:
+    """Something undoes what we achieve, time and again: we do not duel."""
+    differs = want.charge is not None and want.charge is not (case.state.charge in ON)
+    return differs and want.reason != "boost" and case.control.undone >= case.policy.max_rounds
+
+
+def by_driver(case: Situation, want: Want) -> bool:
+    """Charging began or ended against what we want, and no command of ours nor the plug-in explains it."""
+    control, session = case.control, case.session
+    began, halted = control.began_at, control.halted_at
+    own_schedule = control.own_schedule_session == session.id
+    if want.charge is False and case.state.charge in ON and not own_schedule:
+        at, ours = began, Action.START
+    elif want.charge is True and case.state.charge is Charge.IDLE and full(case.state) is None:
+        at, ours = halted, Action.STOP
+    else:
+        return False
+    if at is None or at <= want.since:
+        return False
+    last = last_switch(control, session)
+    if last is None:
+        return at > session.plugged_at + case.policy.plug_in_blip
+    explained = last.action is ours and control.undone_switch != last.id
+    return not explained and at > last.decided_at
+
+
+def full(state: VehicleState) -> str | None:
+    """Why nothing more goes in, if so."""
+    if state.charge is Charge.COMPLETE:
+        return "complete"
+    at_limit = state.soc_pct is not None and state.limit_pct is not None and state.soc_pct >= state.limit_pct
+    return "limit_reached" if at_limit else None
