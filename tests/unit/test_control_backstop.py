@@ -187,6 +187,16 @@ def test_a_car_that_starts_by_our_own_schedule_is_no_driver() -> None:
     assert (decision.action, decision.control.driver_override_session) == (STOP, None)
 
 
+def test_a_car_that_our_schedule_started_just_before_its_release_charges_on() -> None:
+    late = schedule((10.5, 13), revision=2)
+    known, command = written(held(late))
+    known = observe_command(observe_state(known, waiting(0.22, command.start_at)), final(command, 0.22, CONFIRMED))
+    assert command.start_at is not None
+    hours = (command.start_at - at(0)) / timedelta(hours=1) + 0.01
+    known = observe_state(observe_state(known, waiting(hours - 0.1, command.start_at)), state(hours, CHARGING))
+    assert (look(known, hours).action, look(known, hours).reason) == (None, "too_late_to_hold")
+
+
 def test_the_next_stay_gets_a_start_of_its_own() -> None:
     known = guarded(waiting(3.1, session=NEXT))
     known, undo = commanded(known, 3.1, UNSCHEDULE, ALL)

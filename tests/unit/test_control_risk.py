@@ -141,3 +141,16 @@ def test_the_next_session_begins_without_risk() -> None:
     known = decide(held(LATE, state(9.9)), 9.9).control
     session = SESSION.model_copy(update={"id": "s2", "plugged_at": at(24), "seen_at": at(24)})
     assert not observe_state(known, state(24, session=session)).at_risk
+
+
+def test_the_standing_names_the_session_that_each_fact_holds_for() -> None:
+    driver = decide(started(state(7.2, CHARGING), state(7.5, IDLE)), 7.5)
+    told = standing(driver.control, driver.reason, at(7.5))
+    assert (told.driver_session, told.reason) == ("s1", "driver_override")
+    own = control(state(1, Charge.SCHEDULED))
+    assert standing(own, "", at(1)).own_schedule_session == "s1"
+    gave_up = held().model_copy(update={"gave_up": True})
+    assert standing(gave_up, "", at(1)).gave_up_session == "s1"
+    quiet = standing(held(), "", at(1))
+    facts = (quiet.gave_up_session, quiet.driver_session, quiet.own_schedule_session, quiet.at_risk_session)
+    assert facts == (None, None, None, None)
