@@ -97,6 +97,6 @@ CONNECTOR = Connector(
     normalise=normalise,
     vehicles=vehicles,
     limits=Limits(reads=Quota(60, timedelta(minutes=1)), commands=Quota(30, timedelta(minutes=1))),
-    pace=Pace(plugged=timedelta(seconds=30), idle=timedelta(minutes=5)),
+    pace=Pace(plugged=timedelta(seconds=30), idle=timedelta(minutes=10)),
     outcome=outcome,
 )
