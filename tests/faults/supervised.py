@@ -112,16 +112,11 @@ class Supervised(Workers):
         self.frozen.append(worker)
         await self.start(f"worker-{int(worker.name.rpartition('-')[2]) + 1}")
 
-    async def thaw(self, worker: WorkerProcess, limit_seconds: float = 60) -> None:
-        """Let a frozen worker go on, and wait until it has ended or has joined again."""
+    async def thaw(self, worker: WorkerProcess, limit_seconds: float = 60) -> int:
+        """Let a frozen worker go on, and wait until it has ended; its exit code."""
         worker.process.send_signal(signal.SIGCONT)
         self.frozen.remove(worker)
-        self.all.append(worker)
-        async with asyncio.timeout(limit_seconds):
-            while worker.alive and not (await super()._status(worker))["partitions"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        if not worker.alive:
-            self.all.remove(worker)
+        return await asyncio.wait_for(worker.process.wait(), limit_seconds)
 
     async def _status(self, worker: WorkerProcess) -> dict[str, Any]:
         try:
