@@ -73,6 +73,7 @@ def stage(
         tables=(CONTROL, LEASES, LEADS),
         step=dispatcher.step,
         restore=dispatcher.restore,
+        first=(HELD,),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agents.engine.chunk import Chunk
 from agents.engine.jobs import Jobs
+from agents.engine.log import Outgoing
 from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, StoreDamaged, Work
 from agents.engine.store import PartitionRows
 from agents.engine.wire import Outbox, Refused, decoded, event_time, letter
@@ -208,7 +209,8 @@ class StageLane:
         if effects.sends or effects.dead:
             # A stage that never asks for the time has not moved the clock.
             clock = self.memory.clock if chunk is None else max(self.memory.clock, event_time(chunk.records[-1]))
-            await writer.write(self._outbox.outputs(effects, clock, None if chunk is None else chunk.topic, encoded))
+            outputs = self._outbox.outputs(effects, clock, None if chunk is None else chunk.topic, encoded)
+            await self._write_in_order(outputs)
             reach("chunk.sent")
         if effects.puts:
             changes = self._rows.changelog(effects.puts, encoded)
@@ -217,6 +219,15 @@ class StageLane:
             self._rows.apply(changes, effects.puts, offsets)
         for job in effects.jobs:
             self.jobs.add(job.serial, self._job(job))
+
+    async def _write_in_order(self, outputs: list[Outgoing]) -> None:
+        first = {topic.name for topic in self._stage.first}
+        ahead = [record for record in outputs if record.topic in first]
+        if ahead:
+            await self._runtime.writer.write(ahead)
+            outputs = [record for record in outputs if record.topic not in first]
+        if outputs:
+            await self._runtime.writer.write(outputs)
 
     def _job(self, job: Job) -> Callable[[], Any]:
         async def run() -> None:

@@ -66,6 +66,7 @@ class Stage:
     """A stage of the pipeline, as data plus one function.
 
     `step` is called with a `Work` over a chunk and is free of I/O; `restore` once per assignment of a partition.
+    What a chunk writes to topics in `first` is durable before anything else of it is written.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Stage:
     step: Callable[[Work], None]
     tables: tuple[Table[Any], ...] = ()
     restore: Callable[[Work], None] | None = None
+    first: tuple[Topic, ...] = ()
 
 
 class Lane(Protocol):

@@ -53,6 +53,20 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await made.runtime.finish()
 
 
+async def test_what_must_be_known_first_is_durable_before_the_rest_is_written(tmp_path: Path) -> None:
+    def both(work: Work) -> None:
+        for record in work:
+            work.send(VEHICLE, record.key, record.value)
+            work.send(ACCOUNT, record.key, record.value)
+
+    rig = Rig(Stage("two", (ACCOUNT,), (VEHICLE, ACCOUNT), both, first=(ACCOUNT,)), tmp_path)
+    rig.log.refused.add(ACCOUNT.name)
+    await rig.give(*raws(ACCOUNT.name, [("a", state())]))
+    assert (rig.log.written, [type(crash) for crash in rig.crashes]) == ([], [NotDurable])
+    rig.epoch += 1
+    await rig.runtime.finish()
+
+
 async def test_outputs_are_durable_before_the_changelog_and_the_changelog_before_the_store(rig: Rig) -> None:
     chunk = await rig.give(*raws(ACCOUNT.name, [("a", state()), ("b", state())]))
     assert [r.topic for r in rig.log.written] == [VEHICLE.name] * 2 + [CHANGELOG] * 2
