@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from time import time_ns
 from typing import Any
 
@@ -18,7 +17,6 @@ from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage, StoreDamaged
 from agents.engine.transport import frontiers
 from agents.metrics import Metrics
-from agents.pulse import Overslept, Pulse
 from agents.sealing import Sealer
 from agents.settings import Settings
 from streams.topics import TICK
@@ -38,7 +36,6 @@ class Worker:
         self.writer = LogWriter(settings.bootstrap)
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
-        self._pulse = Pulse(settings.session_timeout_seconds)
         self._clock = clock
         self._ticker: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -63,8 +60,8 @@ class Worker:
         bind.bind_stages(self.app, stages, self.runtime)
 
     def _epoch(self) -> int:
-        """The consumer's epoch; none that any chunk or job belongs to once the worker has failed or overslept."""
-        return -1 if self.failure is not None or self._pulse.overslept() else int(self.app.consumer.epoch)
+        """The consumer's epoch; none that any chunk or job belongs to once the worker has failed."""
+        return -1 if self.failure is not None else int(self.app.consumer.epoch)
 
     def crash(self, error: BaseException) -> None:
         """Stop: something happened after which nothing may be committed."""
@@ -91,8 +88,6 @@ class Worker:
             forget()
 
     async def start(self) -> None:
-        overslept = Overslept("suspended for longer than a session lasts")
-        self._pulse.start(partial(asyncio.get_running_loop().call_soon_threadsafe, self.crash, overslept))
         await self.writer.start()
         await self.app.start()
         self._watch = asyncio.create_task(self._watch_app())
@@ -120,7 +115,6 @@ class Worker:
             # What has crashed may be unable to stop; nothing of it was committed.
             self.crash(error)
         await self.writer.stop()
-        self._pulse.stop()
         for close in self._closers:
             await close()
         if self.failure is not None and unusable_store(self.failure):
