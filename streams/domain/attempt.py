@@ -20,11 +20,12 @@ ASLEEP: Final = "asleep"
 
 def refused(case: Situation, want: Want, switch: Action) -> str | None:
     """Why this car is never switched so, if so: what it cannot do, whose schedule rules, what was spent."""
-    control = case.control
+    control, policy = case.control, case.policy
     own_schedule = control.own_schedule_session == case.session.id and not want.urgent
     if switch is Action.START:
         return "cannot_start" if Action.START not in case.can else "own_schedule" if own_schedule else None
-    spent = control.stops >= case.policy.max_stops or control.commands >= case.policy.max_commands
+    commands = control.stops >= policy.max_stops or control.commands >= policy.max_commands
+    spent = commands or control.wakes >= policy.max_wakes  # who is stopped may have to be woken
     reasons = {
         "cannot_start": Action.START not in case.can,
         "cannot_stop": Action.STOP not in case.can,
@@ -58,11 +59,14 @@ def only_seems_on(case: Situation) -> bool:
     return may_rest(case) or case.now - case.state.car_time > case.policy.max_state_age
 
 
-def needs_wake(case: Situation) -> bool:
-    """The car slept through the start, or nothing shows what became of it; a wake is over once the car was read."""
+def needs_wake(case: Situation, want: Want) -> bool:
+    """The car slept through the start, or nothing shows what became of it; a wake is over once the car was read.
+
+    No budget keeps a car asleep whose promise is at stake.
+    """
     control, command = case.control, case.control.command
     spent = control.wakes >= case.policy.max_wakes or control.commands >= case.policy.max_commands
-    if Action.WAKE not in case.can or spent:
+    if Action.WAKE not in case.can or (spent and not want.urgent):
         return False
     if control.attempts == 0 or command is None or command.session_id != case.session.id:
         return False
@@ -80,14 +84,17 @@ def wait_until(case: Situation, want: Want, action: Action) -> tuple[datetime | 
     command, last = control.command, last_switch(control, case.session)
     failures = control.refusals or control.attempts
     slept = command is not None and command.detail == ASLEEP and action is Action.WAKE
-    if failures and command is not None and not slept and not _woken(command):
+    at_once = command is None or slept or _woken(command)  # who waits between wake and start finds the car asleep
+    if failures and command is not None and not at_once:
         pause = policy.backoff * 2 ** min(failures - 1, 10)
         waits.append((command.at + min(pause, policy.max_backoff), "retry_later"))
     if last is not None and not want.urgent and action is not Action.WAKE and last.action is not action:
         waits.append((last.decided_at + policy.min_dwell, "min_dwell"))
     overdrawn = control.commands - policy.max_commands
-    if command is not None and overdrawn >= 0:
-        waits.append((command.at + policy.max_backoff * (overdrawn + 1), "budget_spent"))
+    if command is not None and overdrawn >= 0 and not at_once:
+        # A car that takes minutes to wake would be asleep again, were the start put off for longer.
+        rounds = 1 if command.action is Action.WAKE else overdrawn + 1
+        waits.append((command.at + policy.max_backoff * rounds, "budget_spent"))
     return max(waits, default=(None, ""))
 
 

@@ -171,7 +171,7 @@ def _command(case: Situation, want: Want, switch: Action) -> Decision:
     why = held_back(case, want, switch)
     if why is not None:
         return _rest(case, why, case.now + case.policy.confirm_window)
-    action = Action.WAKE if switch is Action.START and needs_wake(case) else switch
+    action = Action.WAKE if switch is Action.START and needs_wake(case, want) else switch
     until, why = wait_until(case, want, action)
     if until is not None and case.now < until:
         return _rest(case, why, until)

@@ -101,6 +101,15 @@ def _ours(control: ControlState) -> list[datetime]:
     return [at for at in (control.backstop_at, control.backstop_before) if at is not None]
 
 
+def _still_there(control: ControlState, start: datetime, seen: datetime) -> dict[str, Any]:
+    """What we wrote last never arrived: what it was to replace stands."""
+    before, last = control.backstop_before, control.command
+    open_or_newer = last is not None and (last.phase not in FINAL or seen <= last.at)
+    if before is None or abs(start - before) > SAME_INSTANT or start == control.backstop_at or open_or_newer:
+        return {}
+    return {"backstop_at": before, "backstop_before": control.backstop_at}
+
+
 def _schedule(control: ControlState, message: VehicleState) -> dict[str, Any]:
     """Does the car follow a schedule that is not ours? It does as long as it waits for it, or charges by it."""
     session, start = message.session, message.scheduled_start
@@ -108,7 +117,7 @@ def _schedule(control: ControlState, message: VehicleState) -> dict[str, Any]:
         return {"own_schedule_session": None}
     if start is not None and start > message.car_time:
         if any(abs(start - at) <= SAME_INSTANT for at in _ours(control)):
-            return {"own_schedule_session": None}
+            return {"own_schedule_session": None} | _still_there(control, start, message.car_time)
         replaced = control.backstop_at or control.backstop_before
         return {"own_schedule_session": session.id, "backstop_at": None, "backstop_before": replaced}
     if message.charge is Charge.SCHEDULED:

@@ -46,6 +46,7 @@ PLAIN = HONEST - {
     Personality.RANDOM_START,
     Personality.IGNORES_STOP,
 }
+PAUSES = (0, 0, 1, 10, 20, 45, 120)  # minutes between two events
 RARELY = st.integers(0, 3).map(lambda draw: draw == 1)
 taken = count()
 
@@ -66,6 +67,10 @@ class ControlMachine(RuleBasedStateMachine):
         self.wish_now = Preference(car=car.key, updated_at=BORN)
         self.loop = Loop(car, self.wish_now, BORN, seed=seed)
         self.judge = Judge(self.loop)
+        #: So much happened; what time passes in between depends on nothing else.
+        self.events, self.seed = 0, seed
+        #: The driver switched the car in this stay.
+        self.touched = False
         self.new_prices(seed)
         self.loop.run(arrival)
         self.judge.at_home.append(True)
@@ -84,7 +89,7 @@ class ControlMachine(RuleBasedStateMachine):
             self.judge.at_ready_by()
         self.loop.run(until)
 
-    @rule(minutes=st.sampled_from([1, 5, 15, 60, 120, 240]))
+    @rule(minutes=st.sampled_from([5, 20, 60, 120, 240]))
     def time_passes(self, minutes: int) -> None:
         self.live(minutes * MINUTE)
 
@@ -106,58 +111,60 @@ class ControlMachine(RuleBasedStateMachine):
         target_pct=st.integers(50, 90),
     )
     def another_wish(self, mode: str, hour: int, target_pct: int) -> None:
-        self.loop.run(self.loop.now + SECOND)
+        self.live(SECOND)
         changed = {"mode": mode, "ready_by": time(hour), "target_soc_pct": target_pct, "updated_at": self.loop.now}
         self.wish_now = self.wish_now.model_copy(update=changed)
         self.loop.wish(self.wish_now)
         if mode == "boost":
             self.judge.boosted_at.append(self.loop.now)
-        overridden = any(hand.stay == self.judge.stay for hand in self.judge.hands) or self.touched
-        if overridden:
+        if self.touched:
             self.judge.promise = None
         else:
             self.judge.may_promise(self.wish_now)
 
-    touched = False
-
     @precondition(lambda self: self.plugged)
-    @rule(mood=st.sampled_from(["none", "none", "contrary", "contrary", "start", "stop"]), seen=st.booleans())
-    def driver_at_the_car(self, mood: str, seen: bool) -> None:
-        if mood == "none":
-            return
-        loop, judge = self.loop, self.judge
-        stop = mood == "stop" or (mood == "contrary" and loop.cloud.truth.mode is Mode.CHARGING)
-        action = Action.STOP if stop else Action.START
-        if seen:
-            loop.look()
-            self.live(2 * SECOND)
-        against = seen and self._against(action)
-        self.touched, judge.promise = True, None
-        loop.cloud.truth.by_hand(action, loop.now)
-        if against:
-            judge.hands.append(Hand(judge.stay, action, loop.now))
-        if seen:
-            self.live(2 * SECOND)
-            loop.look()
-            self.live(2 * SECOND)
+    @rule(rarely=RARELY, action=st.sampled_from([Action.START, Action.STOP]))
+    def driver_at_the_car(self, rarely: bool, action: Action) -> None:
+        """Who knows when, and nobody looks."""
+        if rarely:
+            self.touched, self.judge.promise = True, None
+            self.loop.cloud.truth.by_hand(action, self.loop.now)
 
-    def _against(self, action: Action) -> bool:
-        """Does the driver undo what we want and what a reading shows? Nobody could take it for anything else."""
+    @precondition(lambda self: self.contradiction is not None)
+    @rule()
+    def driver_contradicts(self) -> None:
+        """Against what we want and what a reading shows: nobody could take it for anything else."""
+        action, loop = self.contradiction, self.loop
+        assert action is not None
+        self.touched, self.judge.promise = True, None
+        loop.cloud.truth.by_hand(action, loop.now)
+        self.judge.hands.append(Hand(self.judge.stay, action, loop.now))
+        loop.reading_delay = timedelta(0)
+        loop.look()
+        self.live(2 * SECOND)
+
+    @property
+    def contradiction(self) -> Action | None:
+        """What the driver would do to undo what we want, if what we know is plain."""
         loop, state = self.loop, self.loop.control.state
         plan, command = loop.schedule, loop.command
-        if state is None or state.session is None or plan is None or loop.cloud.car.personality not in PLAIN:
-            return False
+        in_doubt = command is not None and command.phase not in FINAL
+        if (
+            state is None
+            or state.session is None
+            or plan is None
+            or in_doubt
+            or loop.cloud.car.personality not in PLAIN
+        ):
+            return None
         edges = [edge for block in plan.blocks for edge in (block.start, block.end) if edge <= loop.now]
         events = [change.at for change in loop.cloud.log.changes if change.what in SWITCHES]
         commanded = [] if command is None else [command.at]
-        settled = command is None or command.phase in FINAL
         known_since = max([state.session.plugged_at + 10 * MINUTE, *edges, *events, *commanded])
-        if not settled or state.car_time <= known_since or loop.now < known_since + MINUTE:
-            return False
-        want, shown = loop.steps[-1].reason, loop.cloud.truth.mode
-        if action is Action.START:
-            return want == "waiting_for_block" and shown is Mode.IDLE
-        return want == "in_block" and shown is Mode.CHARGING
+        if state.car_time <= known_since or not loop.cloud.reachable(loop.now):
+            return None
+        plain = {("waiting_for_block", Mode.IDLE): Action.START, ("in_block", Mode.CHARGING): Action.STOP}
+        return plain.get((loop.steps[-1].reason, loop.cloud.truth.mode))
 
     @rule(
         rarely=RARELY,
@@ -210,6 +217,8 @@ class ControlMachine(RuleBasedStateMachine):
         next(taken)
         if hasattr(self, "judge"):
             self.judge.look()
+            self.events += 1
+            self.live(PAUSES[int(between(0, len(PAUSES), self.seed, self.events))] * MINUTE)
 
 
 @pytest.mark.timeout(0 if LONG else 120)
