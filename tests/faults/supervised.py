@@ -112,11 +112,24 @@ class Supervised(Workers):
         self.frozen.append(worker)
         await self.start(f"worker-{int(worker.name.rpartition('-')[2]) + 1}")
 
-    async def thaw(self, worker: WorkerProcess, limit_seconds: float = 60) -> int:
-        """Let a frozen worker go on, and wait until it has ended; its exit code."""
+    async def thaw(self, worker: WorkerProcess, limit_seconds: float = 60) -> int | None:
+        """Let a frozen worker go on until it serves partitions again (None) or has ended: its exit code."""
         worker.process.send_signal(signal.SIGCONT)
         self.frozen.remove(worker)
-        return await asyncio.wait_for(worker.process.wait(), limit_seconds)
+        self.all.append(worker)
+        async with asyncio.timeout(limit_seconds):
+            while worker.alive and not await self._serves(worker):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        if not worker.alive:
+            self.all.remove(worker)
+        return worker.process.returncode
+
+    async def _serves(self, worker: WorkerProcess) -> bool:
+        try:
+            return bool((await super()._status(worker))["partitions"])
+        except WorkerFailed:
+            await worker.process.wait()
+            return False
 
     async def _status(self, worker: WorkerProcess) -> dict[str, Any]:
         try:
