@@ -83,7 +83,8 @@ def wait_until(case: Situation, want: Want, action: Action) -> tuple[datetime | 
         waits.append((control.retry_after, "retry_later"))
     command, last = control.command, last_switch(control, case.session)
     failures = control.refusals or control.attempts
-    slept = command is not None and command.detail == ASLEEP and action is Action.WAKE
+    asleep = command is not None and command.detail == ASLEEP and action is Action.WAKE
+    slept = asleep and control.wakes < 3 * policy.max_wakes  # one that never stays awake is not asked every minute
     at_once = command is None or slept or _woken(command)  # who waits between wake and start finds the car asleep
     if failures and command is not None and not at_once:
         pause = policy.backoff * 2 ** min(failures - 1, 10)

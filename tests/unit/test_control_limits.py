@@ -285,3 +285,17 @@ def test_no_unknown_plug_ends_what_we_know_of_a_sleeping_car() -> None:
     known = observe_command(known, final(start, 7, FAILED, detail="asleep"))
     known, wake = commanded(known, 7, WAKE)
     assert wake.session_id == SESSION.id
+
+
+def test_a_car_that_falls_asleep_after_every_wake_is_not_asked_every_minute() -> None:
+    known, hours, asked = control(state(1), preference("boost", 1)), 1.0, 0
+    while hours < 9:
+        decision = decide(known, hours)
+        known = decision.control
+        if decision.command is not None:
+            asked += 1
+            woken = decision.action is WAKE
+            known = observe_command(known, final(decision.command, hours, CONFIRMED if woken else FAILED,
+                                                 detail=None if woken else "asleep"))  # fmt: skip
+        hours += 1 / 60
+    assert asked < 8 * 20
