@@ -52,7 +52,7 @@ def by_driver(case: Situation, want: Want) -> bool:
     own_schedule = control.own_schedule_session == session.id
     if want.charge is False and case.state.charge in ON and not own_schedule:
         at, ours = began, Action.START
-    elif want.charge is True and case.state.charge is Charge.IDLE and full(case.state) is None:
+    elif want.charge is True and _rests(case) and full(case.state) is None:
         at, ours = halted, Action.STOP
     else:
         return False
@@ -63,6 +63,12 @@ def by_driver(case: Situation, want: Want) -> bool:
         return at > session.plugged_at + case.policy.plug_in_blip
     explained = last.action is ours and control.undone_switch != last.id
     return not explained and at > last.decided_at
+
+
+def _rests(case: Situation) -> bool:
+    """It charges no more; one that waits does so for a start of ours, not for its own."""
+    waits = case.state.charge is Charge.SCHEDULED and case.control.own_schedule_session != case.session.id
+    return waits or case.state.charge is Charge.IDLE
 
 
 def full(state: VehicleState) -> str | None:

@@ -77,7 +77,9 @@ def _hands(control: ControlState, known: VehicleState, message: VehicleState) ->
         began_at = at if before in _RESTING else None
         return {"began_at": began_at, "halted_at": None} | _undone(control, known, Action.STOP)
     undone = _undone(control, known, Action.START) if before is Charge.CHARGING and after in _RESTING else {}
-    if before is Charge.CHARGING and after is Charge.IDLE:
+    # A car with our start in it says "scheduled" where another says "idle".
+    at_rest = after is Charge.IDLE or (after is Charge.SCHEDULED and bool(_ours(control)))
+    if before is Charge.CHARGING and at_rest:
         return {"began_at": None, "halted_at": at} | undone
     return {"began_at": None, "halted_at": control.halted_at if after in _RESTING else None} | undone
 

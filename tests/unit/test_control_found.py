@@ -62,3 +62,14 @@ def test_a_start_in_the_car_that_was_not_replaced_after_all_is_known_and_taken_b
     loop.cloud.truth.unplug(loop.now)
     loop.run(loop.now + 90 * MINUTE)
     assert loop.cloud.truth.sample(loop.now).scheduled_start is None, loop.story()
+
+
+def test_the_drivers_stop_stands_although_our_start_is_still_in_the_car() -> None:
+    loop = night(cheap={20, 21, 22})
+    loop.run(BORN + 4 * HOUR + 15 * MINUTE)
+    assert loop.cloud.truth.mode is Mode.CHARGING
+    loop.cloud.truth.by_hand(Action.STOP, loop.now)
+    assert loop.cloud.truth.sample(loop.now).mode is Mode.WAITING
+    loop.run(READY_BY)
+    assert loop.cloud.truth.mode is Mode.IDLE, loop.story()
+    assert any(loop.told()), "the promise is missed, and nobody was told"
