@@ -63,7 +63,7 @@ def test_every_failpoint_stands_in_the_code_and_every_one_in_the_code_is_listed(
 def reached(path: Path) -> list[str]:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     return [
-        call.args[0].value
+        str(call.args[0].value)
         for call in calls
         if isinstance(call.func, ast.Name) and call.func.id == "reach" and isinstance(call.args[0], ast.Constant)
     ]
