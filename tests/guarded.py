@@ -10,7 +10,7 @@ from agents.guardian.guard import Guard
 from agents.guardian.known import Known, Said
 from agents.guardian.metrics import GuardianMetrics
 from agents.guardian.process import make_guard
-from agents.guardian.rules import lapsed
+from agents.guardian.rules import GRACE, lapsed
 from agents.sealing import Sealer
 from agents.settings import Settings, load
 from oem_connectors.http import make_http
@@ -31,6 +31,8 @@ from tables.rows import AccountRow
 NOW = datetime(2025, 1, 14, 23, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 STOPPED = NOW - 5 * MINUTE
+#: Long enough ago that whoever sees it starts the car now.
+LAPSED = NOW - GRACE
 
 
 class Time:
@@ -43,7 +45,9 @@ class Time:
         return self.at
 
 
-def held_car(car: str = "a.b", lease: datetime = NOW, last: datetime = NOW + HOUR, oem: str = "simulator") -> HeldCar:
+def held_car(
+    car: str = "a.b", lease: datetime = LAPSED, last: datetime = NOW + HOUR, oem: str = "simulator"
+) -> HeldCar:
     vehicle, session = car.split(".")[1], f"stay of {car}"
     return HeldCar(
         car=car, oem=oem, vehicle=vehicle, session_id=session, since=STOPPED, lease_until=lease, last_safe_start=last

@@ -26,6 +26,8 @@ PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=10)
 MANY_TRIES: Final = 5
 #: A lease that lapsed longer ago says little of the car's present: it is read before it is started.
 STALE: Final = timedelta(hours=2)
+#: A living control lets a car go at the very end of its lease: it goes first.
+GRACE: Final = timedelta(minutes=1)
 _CHARGES: Final = frozenset({Charge.CHARGING, Charge.STARTING, Charge.COMPLETE})
 
 
@@ -108,7 +110,12 @@ def step_of(car: HeldCar, tried: Progress, now: datetime, sleeps_after: timedelt
 
 def lapsed(known: Known, now: datetime) -> list[HeldCar]:
     """The cars that control no longer vouches for."""
-    return [car for car in known.cars.values() if car.lease_until <= now]
+    return [car for car in known.cars.values() if lapses_at(car) <= now]
+
+
+def lapses_at(car: HeldCar) -> datetime:
+    """From when on the car is ours to start."""
+    return car.lease_until + GRACE
 
 
 def due(known: Known, cars: list[HeldCar], progress: Mapping[str, Progress], now: datetime) -> list[HeldCar]:

@@ -16,7 +16,7 @@ from agents.guardian.guard import SCAN, Guard
 from agents.guardian.known import Known
 from agents.guardian.metrics import GuardianMetrics
 from agents.guardian.process import make_guard
-from agents.guardian.rules import lapsed, progress_of
+from agents.guardian.rules import lapsed, lapses_at, progress_of
 from agents.settings import Settings, load
 from deploy.brokers.embedded import EmbeddedBroker
 from deploy.drill.night import DEATH, END, TARGET_PCT, Guest, guests, hold, left_behind
@@ -108,7 +108,7 @@ def _instants(guard: Guard, known: Known, now: datetime) -> list[datetime]:
     for car in known.cars.values():
         tried = progress_of(car, guard.progress, now)
         if not tried.settled:
-            found.append(max(car.lease_until, tried.not_before or car.lease_until))
+            found.append(max(lapses_at(car), tried.not_before or lapses_at(car)))
     return found
 
 

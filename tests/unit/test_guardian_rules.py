@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agents.guardian.guard import evenly
 from agents.guardian.known import Known
 from agents.guardian.rules import (
+    GRACE,
     LONGEST_PAUSE,
     MANY_TRIES,
     SETTLES,
@@ -29,7 +30,7 @@ from agents.settings import load
 from streams.contracts.held import HeldCar
 from streams.contracts.telemetry import Charge, Plug, Telemetry
 from streams.domain.budget import Budget
-from tests.guarded import HOUR, MINUTE, NOW, SECOND, STOPPED, account, freed, held, held_car
+from tests.guarded import HOUR, LAPSED, MINUTE, NOW, SECOND, STOPPED, account, freed, held, held_car
 
 SEALER = load({}).sealer()
 NAMES = [f"a{number}.car" for number in range(4)]
@@ -55,7 +56,7 @@ def test_only_lapsed_cars_are_asked_and_the_least_slack_first(drawn: list[tuple[
         for name, (lease, slack) in zip(NAMES, drawn, strict=True)
     ]
     found = asked(knowing(*cars))
-    assert set(found) == {car.car for car in cars if car.lease_until <= NOW}
+    assert set(found) == {car.car for car in cars if car.lease_until + GRACE <= NOW}
     slack = {car.car: car.last_safe_start for car in cars}
     assert [slack[name] for name in found] == sorted(slack[name] for name in found)
 
@@ -73,7 +74,7 @@ def test_a_renewed_lease_or_a_tombstone_ends_it() -> None:
 
 def test_a_car_that_lapses_again_after_a_renewal_is_started_again() -> None:
     known = knowing(held_car())
-    over = Progress(lease_until=NOW, last=Outcome.CHARGING)
+    over = Progress(lease_until=LAPSED, last=Outcome.CHARGING)
     assert asked(known, a_b=over) == []
     known.hear([held(held_car(lease=NOW + 20 * MINUTE))])
     assert asked(known, NOW + 21 * MINUTE, a_b=over) == ["a.b"]
@@ -82,7 +83,7 @@ def test_a_car_that_lapses_again_after_a_renewal_is_started_again() -> None:
 def test_a_car_whose_account_cannot_be_opened_waits_for_a_newer_token() -> None:
     known = knowing(held_car())
     access = known.access["a"].sealed
-    refused = after(Progress(lease_until=NOW), Step.START, Answer(Outcome.LOCKED), NOW, access)
+    refused = after(Progress(lease_until=LAPSED), Step.START, Answer(Outcome.LOCKED), NOW, access)
     assert asked(known, NOW + HOUR, a_b=refused) == []
     assert asked(known, NOW + 9 * HOUR) == [], "the token has expired"
     known.hear(account("a", "at-newer", SEALER, NOW + 16 * HOUR))
@@ -91,7 +92,7 @@ def test_a_car_whose_account_cannot_be_opened_waits_for_a_newer_token() -> None:
 
 @given(st.lists(st.sampled_from(ENDLESS), max_size=30))
 def test_no_car_is_ever_given_up_or_left_for_long(outcomes: list[Outcome]) -> None:
-    known, now, tried = knowing(held_car(lease=NOW)), NOW, Progress(lease_until=NOW)
+    known, now, tried = knowing(held_car()), NOW, Progress(lease_until=LAPSED)
     for outcome in outcomes:
         tried = after(tried, step_of(held_car(), tried, now, None), Answer(outcome), now, "token")
         now += max(LONGEST_PAUSE, SETTLES)
@@ -102,7 +103,7 @@ def test_no_car_is_ever_given_up_or_left_for_long(outcomes: list[Outcome]) -> No
 @given(st.lists(st.sampled_from(ENDLESS), max_size=30))
 def test_nobody_is_asked_twice_at_once(outcomes: list[Outcome]) -> None:
     """At once follows only another question: a look upon a refusal, a start upon a look, a wake upon "asleep"."""
-    tried = Progress(lease_until=NOW)
+    tried = Progress(lease_until=LAPSED)
     for outcome in outcomes:
         step = step_of(held_car(), tried, NOW, None)
         tried = after(tried, step, Answer(outcome), NOW, "token")
@@ -113,18 +114,18 @@ def test_nobody_is_asked_twice_at_once(outcomes: list[Outcome]) -> None:
 
 def test_the_makers_own_word_on_waiting_counts() -> None:
     for outcome in (Outcome.THROTTLED, Outcome.UNAVAILABLE):
-        tried = after(Progress(lease_until=NOW), Step.START, Answer(outcome, timedelta(minutes=42)), NOW, "token")
+        tried = after(Progress(lease_until=LAPSED), Step.START, Answer(outcome, timedelta(minutes=42)), NOW, "token")
         assert tried.not_before == NOW + 42 * MINUTE
 
 
 def test_those_that_many_tries_did_not_start_stand_back() -> None:
     known = knowing(held_car("a.b", last=NOW), held_car("c.d", last=NOW + 5 * HOUR))
-    assert asked(known, a_b=Progress(lease_until=NOW, tries=MANY_TRIES)) == ["c.d", "a.b"]
-    assert asked(known, a_b=Progress(lease_until=NOW, tries=MANY_TRIES - 1)) == ["a.b", "c.d"]
+    assert asked(known, a_b=Progress(lease_until=LAPSED, tries=MANY_TRIES)) == ["c.d", "a.b"]
+    assert asked(known, a_b=Progress(lease_until=LAPSED, tries=MANY_TRIES - 1)) == ["a.b", "c.d"]
 
 
 def test_an_accepted_start_is_looked_at_and_a_try_without_effect_repeated_under_another_id() -> None:
-    car, fresh = held_car(), Progress(lease_until=NOW)
+    car, fresh = held_car(), Progress(lease_until=LAPSED)
     started = after(fresh, Step.START, Answer(Outcome.STARTED), NOW, "token")
     assert (step_of(car, started, NOW, None), started.settled) == (Step.LOOK, False)
     rests = after(started, Step.LOOK, Answer(Outcome.RESTS), NOW + SETTLES, "token")
@@ -135,7 +136,7 @@ def test_an_accepted_start_is_looked_at_and_a_try_without_effect_repeated_under_
 
 
 def test_one_reading_alone_does_not_show_that_a_car_is_gone() -> None:
-    once = after(Progress(lease_until=NOW), Step.LOOK, Answer(Outcome.GONE), NOW, "token")
+    once = after(Progress(lease_until=LAPSED), Step.LOOK, Answer(Outcome.GONE), NOW, "token")
     twice = after(once, Step.LOOK, Answer(Outcome.GONE), NOW + MINUTE, "token")
     assert (once.settled, step_of(held_car(), once, NOW, None), twice.settled) == (False, Step.LOOK, True)
     assert not after(once, Step.LOOK, Answer(Outcome.RESTS), NOW, "token").gone
@@ -170,7 +171,7 @@ def test_the_first_step(sleeps_after: timedelta | None, lease: datetime, step: S
 )
 def test_what_a_reading_proves(said: dict[str, object], outcome: Outcome) -> None:
     reading = Telemetry.model_validate({"car": "a.b", "oem": "simulator", "received_time": NOW + MINUTE, **said})
-    assert seen(reading, held_car(), Progress(lease_until=NOW, asked_at=NOW)) is outcome
+    assert seen(reading, held_car(), Progress(lease_until=LAPSED, asked_at=NOW)) is outcome
     assert STOPPED < NOW
 
 
