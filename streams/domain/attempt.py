@@ -71,7 +71,8 @@ def needs_wake(case: Situation, want: Want) -> bool:
     if control.attempts == 0 or command is None or command.session_id != case.session.id:
         return False
     if command.action is Action.WAKE:
-        return command.phase is not CommandPhase.CONFIRMED and case.state.car_time <= command.at
+        unseen = command.phase is not CommandPhase.CONFIRMED and case.state.car_time <= command.at
+        return unseen and not spent  # beyond the budget each wake is followed by a start, seen or not
     return (command.action is Action.START and command.detail == ASLEEP) or _unresolved(case)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from oem_connectors.simulator.cloud.car import Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.states import Mode
@@ -73,3 +74,15 @@ def test_the_drivers_stop_stands_although_our_start_is_still_in_the_car() -> Non
     loop.run(READY_BY)
     assert loop.cloud.truth.mode is Mode.IDLE, loop.story()
     assert any(loop.told()), "the promise is missed, and nobody was told"
+
+
+def test_beyond_its_budget_each_wake_is_followed_by_a_start_though_no_reading_shows_the_wake() -> None:
+    loop = night(cheap={4, 5}, model="sim-one-basic")
+    loop.run(BORN + 10 * HOUR)
+    assert loop.cloud.truth.asleep
+    loop.control = loop.control.model_copy(update={"wakes": loop.policy.max_wakes})
+    loop.reading_delay = 30 * MINUTE
+    loop.run(READY_BY)
+    sent = [command.action for command in loop.decisions]
+    assert (Action.WAKE, Action.WAKE) not in pairwise(sent)
+    assert loop.cloud.truth.soc_at(READY_BY) >= 79, loop.story()
