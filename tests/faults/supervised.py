@@ -23,10 +23,10 @@ ANSWER_SECONDS: Final = 3
 #: Not a failpoint: SIGKILL from outside, `turn` milliseconds after it took up work.
 ANY_MOMENT: Final = "any moment"
 #: How often a place may be passed before the worker dies there. A chunk is far more common than a push.
-_TURNS: Final = {"command": 12, "refresh": 12, "push": 6, "chunk": 300}
-_MOMENT_MS: Final = 4_000
+_TURNS: Final = {"command": 6, "refresh": 12, "push": 6, "chunk": 80}
+_MOMENT_MS: Final = 1_500
 #: A worker that has not come to its place after so long is killed where it is, and the place has its turn later.
-PATIENCE_SECONDS: Final = 8.0
+PATIENCE_SECONDS: Final = 4.0
 
 
 class Kill(NamedTuple):
