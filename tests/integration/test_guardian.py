@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from agents.engine.log import LogWriter, Outgoing
 from agents.guardian import copy
 from agents.guardian.known import Said
+from agents.guardian.rules import GRACE
 from agents.settings import Settings, load
 from deploy.reading import home_partition
 from oem_connectors.simulator.cloud.car import SimCar, Stay
@@ -123,7 +124,8 @@ async def test_it_starts_who_is_due_and_nobody_else_also_when_the_broker_is_kill
 
     topics(settings)
     begun = now()
-    leases = {"lapsed.car": begun + 6 * SECOND, "renewed.car": begun + 6 * SECOND, "later.car": begun + 20 * SECOND}
+    soon, later = begun + 6 * SECOND - GRACE, begun + 20 * SECOND - GRACE
+    leases = {"lapsed.car": soon, "renewed.car": soon, "later.car": later}
     records = [held(held_car(name, lease, begun + HOUR)) for name, lease in leases.items()]
     for name in ("lapsed", "renewed", "later"):
         issued = world.tokens.rotate(world.tokens.consent(name), now())
@@ -134,7 +136,7 @@ async def test_it_starts_who_is_due_and_nobody_else_also_when_the_broker_is_kill
         assert asked() == set(), "its lease has not lapsed yet"
         await tell(settings, [held(held_car("renewed.car", begun + HOUR, begun + HOUR))])
         await until(lambda: asked() == {"lapsed"}, "the lapsed car is started")
-        assert now() >= leases["lapsed.car"]
+        assert now() >= leases["lapsed.car"] + GRACE
         await until(lambda: settings.held_file.exists() and len(copy.read(settings.held_file).cars) == 3, "a copy")
         assert own_kafka.handle is not None
         await asyncio.to_thread(own_kafka.handle.stop, kill=True)
