@@ -51,17 +51,21 @@ def test_a_start_in_the_car_that_was_not_replaced_after_all_is_known_and_taken_b
     loop.run(PLUG_IN + HOUR)
     first = loop.control.backstop_at
     assert first is not None
-    loop.cloud.trouble.lost_requests = 1
+    loop.cloud.trouble.lost_requests = 99
     wish = loop.control.preference
     assert wish is not None
     loop.cloud.truth.command(Action.WAKE, loop.now, cause=loop.effective()[0].cause)
     loop.wish(wish.model_copy(update={"target_soc_pct": 89.0, "updated_at": loop.now}))
-    loop.run(loop.now + 10 * MINUTE)
-    assert loop.cloud.trouble.lost_requests == 0
-    loop.run(loop.now + HOUR)
+    loop.run(loop.now + 30 * MINUTE)
+    loop.cloud.trouble.lost_requests = 0
+    lost = loop.decisions[-1].start_at
+    assert lost is not None
+    assert lost < first
+    assert loop.cloud.truth.sample(loop.now).scheduled_start == first
+    loop.run(lost + 10 * MINUTE)
     assert loop.control.own_schedule_session is None, loop.story()
     loop.cloud.truth.unplug(loop.now)
-    loop.run(loop.now + 90 * MINUTE)
+    loop.run(first - MINUTE)
     assert loop.cloud.truth.sample(loop.now).scheduled_start is None, loop.story()
 
 

@@ -140,6 +140,7 @@ class ControlMachine(RuleBasedStateMachine):
         loop.cloud.truth.by_hand(action, loop.now)
         self.judge.hands.append(Hand(self.judge.stay, action, loop.now))
         loop.reading_delay = timedelta(0)
+        self.live(SECOND)
         loop.look()
         self.live(2 * SECOND)
 
