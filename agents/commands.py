@@ -22,8 +22,9 @@ from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent, CommandPhase
 from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.plug_event import PlugEvent
 from streams.contracts.registration import Registration
-from streams.topics import ACCOUNT, COMMAND, REGISTRATION, TICK
+from streams.topics import ACCOUNT, COMMAND, PLUG, REGISTRATION, TICK
 from tables import OUTBOX
 from tables.rows import OutboxRow
 
@@ -33,7 +34,7 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
     sender = Sender(cars, clock, metrics)
     return Stage(
         "commands",
-        reads=(REGISTRATION, ACCOUNT, COMMAND, TICK),
+        reads=(REGISTRATION, ACCOUNT, PLUG, COMMAND, TICK),
         writes=(COMMAND,),
         tables=(OUTBOX,),
         step=sender.step,
@@ -75,6 +76,8 @@ class Sender:
                     work.put(OUTBOX, record.key, row.model_copy(update=update))
                 case CommandEvent(phase=CommandPhase.INTENT) as intent:
                     self._take(work, intent)
+                case PlugEvent() as event:
+                    outbox.plug_event(work, event)
                 case AccountState() as state if state.link in LOST:
                     for car, _ in work.items(OUTBOX):
                         if account_of(car) == state.account:
@@ -84,6 +87,8 @@ class Sender:
 
     def restore(self, work: Work) -> None:
         """After a take-over: an intent is sent if still valid, a `sending` without an outcome is unknown."""
+        for place in [place for place in self._waiting if place[0] == work.partition]:
+            del self._waiting[place]  # the jobs that were to send these are gone
         for car, row in work.items(OUTBOX):
             command = row.command
             work.due.set(car, None if command is None else outbox.release_again_at(command))
@@ -128,11 +133,14 @@ class Sender:
 
     async def _send_next(self, lane: Lane, account: str) -> None:
         """One intent of the account: what lets a car charge goes before all else, then the order of the log."""
-        waiting = self._waiting[lane.partition, account]
+        waiting = self._waiting.get((lane.partition, account), {})
         chosen = min(waiting.values(), key=lambda intent: intent.action not in RELEASES, default=None)
-        if chosen is not None:
-            del waiting[chosen.id]
-            await self._send(lane, chosen)
+        if chosen is None:
+            return
+        del waiting[chosen.id]
+        if not waiting:
+            del self._waiting[lane.partition, account]
+        await self._send(lane, chosen)
 
     async def _send(self, lane: Lane, intent: CommandEvent) -> None:
         row = lane.get(OUTBOX, intent.car)

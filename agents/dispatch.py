@@ -53,6 +53,8 @@ _observe: Callable[[ControlState, object], ControlState] = observer(
         CommandEvent: observe_command,
     }
 )
+#: What a decision found out, whether or not its command has its turn.
+_TOLD_WITHOUT_A_COMMAND = ("at_risk", "gave_up", "driver_override_session", "driver_override_at")
 #: Commands may use what is left of a bucket together with the readings of the same partition.
 Budgets = defaultdict[int, Budget]
 
@@ -192,7 +194,7 @@ class Dispatcher:
     def _put_off(self, work: Work, one: Wanted, at: datetime) -> None:
         """No budget now: the car asks again when it may have one, at the latest when its start becomes a release."""
         Books.of(work).waiting[one.car] = one.oem
-        risen = {"at_risk": one.decision.control.at_risk, "gave_up": one.decision.control.gave_up}
+        risen = {name: getattr(one.decision.control, name) for name in _TOLD_WITHOUT_A_COMMAND}
         told = one.control.model_copy(update=risen)
         if told != one.control:
             work.put(CONTROL, one.car, told)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from agents.engine.stage import Work
 from streams.contracts.command import Action, CommandEvent, CommandPhase
+from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.domain.ids import stable_id
 from streams.topics import COMMAND
 from tables import OUTBOX
@@ -83,6 +84,16 @@ def leave(work: Work, car: str) -> bool:
         return False
     work.put(OUTBOX, car, row.model_copy(update={"leaving": True}))
     return True
+
+
+def plug_event(work: Work, event: PlugEvent) -> None:
+    """The stay in which we stopped the car is over: nothing of ours holds it any more."""
+    row = work.get(OUTBOX, event.car)
+    if row is None or row.stopped is None:
+        return
+    same = row.stopped.session_id == event.session_id
+    if same is (event.kind is PlugEventKind.UNPLUGGED) and event.observed_at >= row.stopped.at:
+        work.put(OUTBOX, event.car, row.model_copy(update={"stopped": None}))
 
 
 def forget(work: Work, car: str) -> None:

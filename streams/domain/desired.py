@@ -202,7 +202,8 @@ def _by_plan(case: Situation, plan: Schedule) -> Want:
     if not plan.reachable:
         return Want(True, "unreachable", plan.inputs.now, urgent=True)
     if release is not None and late:
-        return Want(True, "last_safe_start", release, urgent=True)
+        # A block that became late is wanted since it began: a hand that stopped the car in it stays the driver's.
+        return Want(True, "last_safe_start", release if running is None else min(release, running[0]), urgent=True)
     return _between_blocks(case, plan, release)
 
 

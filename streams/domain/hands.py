@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Charge
-from streams.contracts.vehicle import VehicleState
+from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.boost import terms
-from streams.domain.control import ON, last_switch
-from streams.domain.desired import Situation, Want
+from streams.domain.case import TOLERANCE_POINTS
+from streams.domain.control import ON, ControlState, last_switch, soc_in_session
+from streams.domain.desired import Situation, Want, usable_plan
 
 
 def hands_off(state: VehicleState) -> str | None:
@@ -40,9 +41,10 @@ def overridden(case: Situation) -> bool:
 
 
 def outdone(case: Situation, want: Want) -> bool:
-    """Something undoes what we achieve, time and again: we do not duel."""
+    """Something undoes what we achieve, time and again: we do not duel. But what we hold is for us to let go."""
     differs = want.charge is not None and want.charge is not (case.state.charge in ON)
-    return differs and want.reason != "boost" and case.control.undone >= case.policy.max_rounds
+    ours_to_undo = want.charge is True and case.control.held_session == case.session.id
+    return differs and not ours_to_undo and want.reason != "boost" and case.control.undone >= case.policy.max_rounds
 
 
 def by_driver(case: Situation, want: Want) -> bool:
@@ -52,7 +54,7 @@ def by_driver(case: Situation, want: Want) -> bool:
     own_schedule = control.own_schedule_session == session.id
     if want.charge is False and case.state.charge in ON and not own_schedule:
         at, ours = began, Action.START
-    elif want.charge is True and _rests(case) and full(case.state) is None:
+    elif want.charge is True and _rests(case) and full(case.control, case.session) is None:
         at, ours = halted, Action.STOP
     else:
         return False
@@ -71,9 +73,21 @@ def _rests(case: Situation) -> bool:
     return waits or case.state.charge is Charge.IDLE
 
 
-def full(state: VehicleState) -> str | None:
-    """Why nothing more goes in, if so."""
+def full(control: ControlState, session: PlugSession) -> str | None:
+    """Why nothing more goes in, if so. A state of charge from before the plug-in says nothing of it."""
+    state, soc_pct = control.state, soc_in_session(control, session)
+    if state is None:
+        return None
     if state.charge is Charge.COMPLETE:
-        return "complete"
-    at_limit = state.soc_pct is not None and state.limit_pct is not None and state.soc_pct >= state.limit_pct
+        return None if _stopped_short(control, session) else "complete"
+    at_limit = soc_pct is not None and state.limit_pct is not None and soc_pct >= state.limit_pct
     return "limit_reached" if at_limit else None
+
+
+def _stopped_short(control: ControlState, session: PlugSession) -> bool:
+    """A car that we stopped well short of its target says "complete" of our stop, not of its battery."""
+    plan, soc_pct = usable_plan(control, session), soc_in_session(control, session)
+    if control.held_session != session.id or plan is None or plan.target_soc_pct is None or soc_pct is None:
+        return False
+    limit_pct = 100.0 if control.state is None or control.state.limit_pct is None else control.state.limit_pct
+    return soc_pct < min(plan.target_soc_pct, limit_pct) - TOLERANCE_POINTS

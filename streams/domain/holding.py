@@ -12,10 +12,10 @@ from typing import Final
 
 from streams.contracts.command import Action
 from streams.contracts.held import HeldCar
-from streams.contracts.telemetry import Charge
 from streams.contracts.vehicle import PlugSession
 from streams.domain.control import ControlState, in_flight, open_session, soc_in_session
 from streams.domain.desired import ControlPolicy, Situation, last_safe_start, usable_plan
+from streams.domain.hands import full
 from streams.domain.leads import NO_LEADS, Leads
 
 LEASE: Final = timedelta(minutes=20)
@@ -75,6 +75,8 @@ def entry(
     wanted = fresh.model_copy(update={"since": known.since})
     if (known.oem, known.vehicle, known.backstop_at) != (wanted.oem, wanted.vehicle, wanted.backstop_at):
         return wanted
+    if max(known.lease_until, wanted.lease_until) <= now:
+        return known  # over is over: with nothing known of the battery the instant goes on sliding
     stands = known.lease_until - now > RENEW and known.lease_until <= wanted.lease_until
     return known if stands or known.lease_until == wanted.lease_until else wanted
 
@@ -93,7 +95,7 @@ def orphaned(known: HeldCar, now: datetime) -> HeldCar:
 def _may_hold(control: ControlState, session: PlugSession) -> bool:
     """A stop of ours is intended, under way, or may have had its effect, on a car that is ours to start again."""
     state, command = control.state, control.command
-    if state is None or state.at_home is False or state.charge is Charge.COMPLETE:
+    if state is None or state.at_home is False or full(control, session) == "complete":
         return False
     if control.driver_override_session == session.id:
         return False

@@ -103,8 +103,8 @@ def _left(case: Situation, reason: str) -> Decision:
 
 def _told(case: Situation, want: Want, decision: Decision) -> Decision:
     """The decision, and whether the driver must hear that the promise is at risk."""
-    at_risk, next_at = risk(case._replace(control=decision.control), want, settled=full(case.state) is not None)
     control = decision.control
+    at_risk, next_at = risk(case._replace(control=control), want, settled=full(control, case.session) is not None)
     if control.at_risk is not at_risk:
         control = control.model_copy(update={"at_risk": at_risk})
     instants = [at for at in (decision.next_at, next_at) if at is not None and at > case.now]
@@ -149,7 +149,7 @@ def _towards(case: Situation, want: Want) -> Decision:
     if want.charge is None or charging is want.charge:
         return _rest(case, want.reason, settled=True)
     if want.charge:
-        why = full(case.state)
+        why = full(case.control, case.session)
         return _rest(case, why, settled=True) if why is not None else _command(case, want, Action.START)
     return _command(case, want, Action.STOP)
 

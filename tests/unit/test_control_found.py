@@ -27,6 +27,10 @@ def night(personality: Personality = Personality.NORMAL, *, cheap: set[int], mod
     return loop
 
 
+def mode(loop: Loop) -> Mode:
+    return loop.cloud.truth.mode
+
+
 def test_a_sleeping_car_is_woken_for_its_promise_whatever_was_spent() -> None:
     loop = night(Personality.DEEP_SLEEPER, cheap={4, 5}, model="sim-one-basic")
     loop.run(BORN + 10 * HOUR)
@@ -72,11 +76,11 @@ def test_a_start_in_the_car_that_was_not_replaced_after_all_is_known_and_taken_b
 def test_the_drivers_stop_stands_although_our_start_is_still_in_the_car() -> None:
     loop = night(cheap={20, 21, 22})
     loop.run(BORN + 4 * HOUR + 15 * MINUTE)
-    assert loop.cloud.truth.mode is Mode.CHARGING
+    assert mode(loop) is Mode.CHARGING
     loop.cloud.truth.by_hand(Action.STOP, loop.now)
     assert loop.cloud.truth.sample(loop.now).mode is Mode.WAITING
     loop.run(READY_BY)
-    assert loop.cloud.truth.mode is Mode.IDLE, loop.story()
+    assert mode(loop) is Mode.IDLE, loop.story()
     assert any(loop.told()), "the promise is missed, and nobody was told"
 
 

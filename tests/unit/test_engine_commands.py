@@ -16,8 +16,10 @@ from oem_connectors.errors import Asleep, NeedsConsent, OemError, OutcomeUnknown
 from streams.contracts.account import AccountState, Link
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.internal import Tick, TickPhase
+from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.contracts.registration import Registration
-from streams.topics import ACCOUNT, COMMAND, REGISTRATION, TICK
+from streams.contracts.vehicle import Evidence
+from streams.topics import ACCOUNT, COMMAND, PLUG, REGISTRATION, TICK
 from tables import OUTBOX
 from tests.lanes import Rig, raw, raws
 from tests.night import CAR, PLUGGED, registration
@@ -356,3 +358,46 @@ async def test_what_waited_when_a_partition_left_is_sent_by_its_next_owner_once(
     desk.rig.runtime.begin({(COMMAND.name, 0)})
     await desk.rest()
     assert desk.cars.sent == ["c0", "c1"]
+
+
+async def test_after_a_take_over_nothing_of_the_old_queue_stands_in_the_way(desk: Desk) -> None:
+    other = CAR.split(".")[0] + ".v2"
+
+    def stop(car: str, minutes: float, name: str) -> CommandEvent:
+        return intent(minutes, Action.STOP).model_copy(update={"id": name, "car": car})
+
+    await desk.rig.give(*raws(REGISTRATION.name, [(other, registration(car=other))]))
+    desk.cars.answer.clear()
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, stop(CAR, 0, "a1")), (other, stop(other, 0, "b1"))]))
+    await desk.take_over_when(lambda: bool(desk.cars.sent))
+    desk.cars.answer.set()
+    await desk.rest()
+    for car, name in ((CAR, "a2"), (other, "b2")):
+        await desk.rig.give(*raws(COMMAND.name, [(car, stop(car, 5, name))]))
+        await desk.rest()
+    assert desk.cars.sent[-2:] == ["a2", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "session_id", "released"),
+    [
+        (PlugEventKind.UNPLUGGED, "s1", False),
+        (PlugEventKind.PLUGGED_IN, "s2", False),
+        (PlugEventKind.UNPLUGGED, "s0", True),
+        (PlugEventKind.SESSION_CORRECTED, "s1", True),
+    ],
+)
+async def test_lost_consent_starts_no_car_that_was_unplugged_since_our_stop(
+    desk: Desk, kind: PlugEventKind, session_id: str, released: bool
+) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    at = PLUGGED + timedelta(hours=9)
+    event = PlugEvent(
+        id="p", car=CAR, kind=kind, session_id=session_id, session_revision=1, at=at, observed_at=at,
+        evidence=Evidence.TWO_READINGS, confidence=0.9,
+    )  # fmt: skip
+    await desk.rig.give(*raws(PLUG.name, [(CAR, event)]))
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
+    await desk.rest()
+    assert any(event.action is Action.START for event in desk.events()) is released

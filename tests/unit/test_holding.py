@@ -75,7 +75,7 @@ def test_a_stop_that_nobody_saw_the_end_of_may_hold() -> None:
         stopped(*PHASES, schedule=schedule(ready_by=None)),
         stopped(*PHASES, driver_override_session="s1"),
         observe_state(HELD, state(5, charge=Charge.CHARGING)),
-        observe_state(HELD, state(5, charge=Charge.COMPLETE)),
+        observe_state(HELD, state(5, charge=Charge.COMPLETE, soc_pct=79)),
         observe_state(HELD, state(5, at_home=False)),
     ],
     ids=[
@@ -158,7 +158,7 @@ def test_what_control_cannot_judge_stays_in_the_registry_and_its_lease_runs_out(
     "control",
     [
         observe_state(HELD, state(5, charge=Charge.CHARGING)),
-        observe_state(HELD, state(5, charge=Charge.COMPLETE)),
+        observe_state(HELD, state(5, charge=Charge.COMPLETE, soc_pct=79)),
         observe_state(HELD, state(5, soc_pct=81)),
         observe_state(HELD, state(5, at_home=False)),
         observe_state(HELD, state(5, session=session(ended_at=after(4)))),
@@ -187,3 +187,19 @@ def test_an_erased_car_may_be_freed_at_once_and_is_forgotten_a_day_later() -> No
     for control in (None, ControlState(car=CAR)):
         assert entry(erased, control, after(2) + FORGET - timedelta(seconds=1), POLICY) is erased
         assert entry(erased, control, after(2) + FORGET, POLICY) is None
+
+
+def test_a_car_that_calls_itself_complete_after_our_stop_and_far_from_its_target_is_still_held() -> None:
+    first = kept(None, HELD, after(1))
+    assert kept(first, observe_state(HELD, state(5, charge=Charge.COMPLETE)), after(7)) is first
+
+
+def test_a_lease_that_is_over_is_not_written_again_and_again_while_the_battery_is_unknown() -> None:
+    unknown = HELD.model_copy(update={"state": state(1, soc_pct=None, soc_time=None)})
+    known, written = kept(None, unknown, after(1)), 0
+    for minutes in range(390, 560, 5):  # the block passes, and with it what it was to bring
+        found = kept(known, unknown, after(minutes))
+        assert found is not None
+        written += found is not known and found.lease_until <= after(minutes)
+        known = found
+    assert written <= 1
