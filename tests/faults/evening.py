@@ -21,6 +21,8 @@ FROM_NOON: Final = timedelta(hours=8)
 HOURS: Final = 4
 READY_BY: Final = time(23, 30)
 STEP: Final = timedelta(minutes=5)
+#: In every such stretch somebody dies, as long as the plan has kills left.
+NUDGE_EVERY: Final = timedelta(minutes=10)
 #: Access tokens live so short that every account is refreshed several times. Half of the accounts forgive an answer
 #: that was lost, with the other half a spent refresh token is the end.
 FORGIVING: Final = Terms(timedelta(hours=2), grace=timedelta(minutes=30))
@@ -36,7 +38,9 @@ class Evening(Night):
         super().__init__(options)
         start = self.window.start + FROM_NOON
         self.window = replace(self.window, start=start, end=start + timedelta(hours=HOURS))
-        self.hooks = {start + timedelta(hours=hours): cast(Hook, hook) for hours, hook in sorted((hooks or {}).items())}
+        nudges = {start + n * NUDGE_EVERY: _nudge for n in range(1, HOURS * timedelta(hours=1) // NUDGE_EVERY)}
+        self.hooks = {start + timedelta(hours=hours): cast(Hook, hook) for hours, hook in (hooks or {}).items()}
+        self.hooks = dict(sorted((nudges | self.hooks).items()))
         self.fleet = [_tonight(vehicle, self.window, options.seed) for vehicle in self.fleet]
         self.now = start
         self.world = build_world(self.fleet, self.window, self.scenario, options.seed, lambda: self.now)
@@ -64,3 +68,7 @@ def _tonight(vehicle: SimVehicle, window: Window, seed: int) -> SimVehicle:
 
 
 Fault = Callable[[Evening], Awaitable[None]]
+
+
+async def _nudge(night: Night) -> None:
+    cast(Evening, night).workers.nudge()

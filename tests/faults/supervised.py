@@ -25,8 +25,8 @@ ANY_MOMENT: Final = "any moment"
 #: How often a place may be passed before the worker dies there. A chunk is far more common than a push.
 _TURNS: Final = {"command": 6, "refresh": 12, "push": 6, "chunk": 80}
 _MOMENT_MS: Final = 1_500
-#: A worker that has not come to its place after so long is killed where it is, and the place has its turn later.
-PATIENCE_SECONDS: Final = 4.0
+#: A place that was not come to is tried again after so many others.
+REQUEUED_AFTER: Final = 3
 
 
 class Kill(NamedTuple):
@@ -78,6 +78,7 @@ class Supervised(Workers):
         super().__init__(run_dir, self._common, PROGRAM)
         self.deaths: list[Death] = []
         self.frozen: list[WorkerProcess] = []
+        self._deaths_at_nudge = 0
         self.plan = deque(plan)
         self._armed: dict[str, Kill] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
@@ -94,14 +95,15 @@ class Supervised(Workers):
                 self._timers[name] = asyncio.create_task(self._replace_when_frozen(worker))
         return worker
 
-    async def _kill_later(self, worker: WorkerProcess, kill: Kill) -> None:
-        """Kill a worker that is at work at its moment; or when it takes too long to come to its place."""
-        await asyncio.sleep(kill.turn / 1000 if kill.place == ANY_MOMENT else PATIENCE_SECONDS)
-        if worker.alive:
-            if kill.place != ANY_MOMENT:
-                self._armed[worker.name] = Kill(ANY_MOMENT, int(PATIENCE_SECONDS * 1000))
-                self.plan.append(Kill(kill.place, 1))
-            worker.process.kill()
+    def nudge(self) -> None:
+        """Kill who has not come to its place since the last nudge, wherever it is; the place has its turn later."""
+        if len(self.deaths) == self._deaths_at_nudge:
+            for worker in self.all:
+                if (kill := self._armed.get(worker.name)) is not None and worker.alive:
+                    self._armed[worker.name] = Kill(ANY_MOMENT, 0)
+                    self.plan.insert(REQUEUED_AFTER, Kill(kill.place, 1))
+                    worker.process.kill()
+        self._deaths_at_nudge = len(self.deaths)
 
     async def _replace_when_frozen(self, worker: WorkerProcess) -> None:
         """Start another worker once this one has frozen; what it does when it thaws is the question."""
@@ -140,8 +142,9 @@ class Supervised(Workers):
             await self._replace(worker)
             return {"ready": False}
         if status["ready"]:
-            if (kill := self._armed.get(worker.name)) is not None and worker.name not in self._timers:
-                self._timers[worker.name] = asyncio.create_task(self._kill_later(worker, kill))
+            kill = self._armed.get(worker.name)
+            if kill is not None and kill.place == ANY_MOMENT and worker.name not in self._timers:
+                self._timers[worker.name] = asyncio.create_task(_kill_after(worker, kill.turn / 1000))
             for death in self.deaths:
                 if death.recovery_seconds is None:
                     death.recovery_seconds = monotonic() - death.at
@@ -174,3 +177,9 @@ class Supervised(Workers):
 def _frozen(pid: int) -> bool:
     """Whether a process is suspended, by the state behind the name in its line."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+async def _kill_after(worker: WorkerProcess, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    if worker.alive:
+        worker.process.kill()
