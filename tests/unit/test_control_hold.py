@@ -51,7 +51,7 @@ def test_complete_close_to_the_target_is_complete() -> None:
 
 def test_a_hand_that_stops_the_car_in_a_block_that_has_become_late_is_the_drivers() -> None:
     known, start = commanded(held(schedule((10, 12.7), revision=2), state(10)), 10, START)
-    for reading in (state(10.1, CHARGING), state(10.5, CHARGING, soc_pct=57)):
+    for reading in (state(10.1, CHARGING), state(10.4, CHARGING, soc_pct=55)):
         known = observe(known, reading)
     known = observe(known, final(start, 10.1, CommandPhase.CONFIRMED))
     stopped = decide(observe(known, state(10.6, soc_pct=58)), 10.6)
