@@ -99,7 +99,8 @@ class Supervised(Workers):
         """Kill who has not come to its place since the last nudge, wherever it is; the place has its turn later."""
         if len(self.deaths) == self._deaths_at_nudge:
             for worker in self.all:
-                if (kill := self._armed.get(worker.name)) is not None and worker.alive:
+                kill = self._armed.get(worker.name)
+                if kill is not None and not kill.freeze and worker.alive:
                     self._armed[worker.name] = Kill(ANY_MOMENT, 0)
                     self.plan.insert(REQUEUED_AFTER, Kill(kill.place, 1))
                     worker.process.kill()
