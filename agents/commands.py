@@ -122,13 +122,13 @@ class Sender:
             work.send(COMMAND, car, start)
 
     async def _say_farewell(self, lane: Lane, car: str) -> None:
-        """A car that leaves while we may hold it is asked once to charge; then nothing is known of it."""
+        """A car that is erased is asked once to be as it was before us; then nothing is known of it."""
         row = lane.get(OUTBOX, car)
-        if row is None or not row.leaving or row.registration is None or row.stopped is None:
+        if row is None or not row.leaving or row.registration is None:
             return
-        start = outbox.release(row.stopped, self._clock.now(), "erased")
-        with suppress(OemError):
-            await self._cars().command(lane.partition, row.registration, start, partial(_still_ours, lane))
+        for undo in outbox.farewells(row, self._clock.now()):
+            with suppress(OemError):
+                await self._cars().command(lane.partition, row.registration, undo, partial(_still_ours, lane))
         await lane.commit(partial(outbox.forget, car=car))
 
     async def _send_next(self, lane: Lane, account: str) -> None:

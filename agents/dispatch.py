@@ -54,7 +54,14 @@ _observe: Callable[[ControlState, object], ControlState] = observer(
     }
 )
 #: What a decision found out, whether or not its command has its turn.
-_TOLD_WITHOUT_A_COMMAND = ("at_risk", "gave_up", "driver_override_session", "driver_override_at")
+_TOLD_WITHOUT_A_COMMAND = (
+    "at_risk",
+    "gave_up",
+    "driver_override_session",
+    "driver_override_at",
+    "wish",
+    "wished_since",
+)
 #: Commands may use what is left of a bucket together with the readings of the same partition.
 Budgets = defaultdict[int, Budget]
 

@@ -16,7 +16,7 @@ from tables.rows import OutboxRow
 RELEASE_WITHIN = timedelta(minutes=15)
 #: One that failed because the cloud could not take it is asked for again after this.
 RELEASE_AGAIN = timedelta(minutes=1)
-CONSENT_LOST = "consent_lost"
+CONSENT_LOST, ERASED = "consent_lost", "erased"
 _NO_TRY = frozenset({"throttled", "unavailable"})
 _NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
 
@@ -41,7 +41,8 @@ def record(work: Work, event: CommandEvent) -> None:
         return  # erased while it was sent
     known = row.command
     if known is not None and known.id == event.id:
-        work.put(OUTBOX, event.car, row.model_copy(update={"command": event, "stopped": _stopped(row, event)}))
+        update = {"command": event, "stopped": _stopped(row, event), "scheduled": _scheduled(row, event)}
+        work.put(OUTBOX, event.car, row.model_copy(update=update))
         work.due.set(event.car, release_again_at(event))
     elif event.phase is CommandPhase.SENDING:
         return
@@ -75,11 +76,11 @@ def release_again_at(command: CommandEvent) -> datetime | None:
 
 
 def leave(work: Work, car: str) -> bool:
-    """Forget a car, unless we may hold it: then it is only marked, so that it is started first. True then."""
+    """Forget a car, unless we have changed it: then it is only marked, so that this is undone first. True then."""
     row = work.get(OUTBOX, car)
     if row is None:
         return False
-    if row.stopped is None or row.registration is None:
+    if row.registration is None or (row.stopped is None and row.scheduled is None):
         work.delete(OUTBOX, car)
         return False
     work.put(OUTBOX, car, row.model_copy(update={"leaving": True}))
@@ -101,6 +102,25 @@ def forget(work: Work, car: str) -> None:
     row = work.get(OUTBOX, car)
     if row is not None and row.leaving:
         work.delete(OUTBOX, car)
+
+
+def _scheduled(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
+    """The start of ours that may stand in the car, after this step."""
+    match event.action:
+        case Action.SCHEDULE if event.phase is CommandPhase.SENDING:
+            return event
+        case Action.UNSCHEDULE if event.phase is CommandPhase.SENT:
+            return None
+    return row.scheduled
+
+
+def farewells(row: OutboxRow, now: datetime) -> list[CommandEvent]:
+    """What undoes our changes to a car that is erased: a start if we may hold it, its schedule taken back."""
+    undo = [] if row.stopped is None else [release(row.stopped, now, ERASED)]
+    if row.scheduled is not None and row.scheduled.start_at is not None and row.scheduled.start_at > now:
+        taken_back = {"action": Action.UNSCHEDULE, "start_at": None}
+        undo.append(release(row.scheduled, now, ERASED).model_copy(update=taken_back))
+    return undo
 
 
 def _stopped(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:

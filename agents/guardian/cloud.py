@@ -40,6 +40,7 @@ from streams.contracts.telemetry import Telemetry
 #: All that a guardian ever asks of a car.
 RELEASING: Final = frozenset({Action.START, Action.WAKE})
 _MEANING: Final[Mapping[type[OemError], Outcome]] = {
+    Suspended: Outcome.THROTTLED,  # held back by ourselves: nothing was asked
     Throttled: Outcome.THROTTLED,
     Unavailable: Outcome.UNAVAILABLE,
     Asleep: Outcome.ASLEEP,

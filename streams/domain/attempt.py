@@ -21,7 +21,9 @@ ASLEEP: Final = "asleep"
 def refused(case: Situation, want: Want, switch: Action) -> str | None:
     """Why this car is never switched so, if so: what it cannot do, whose schedule rules, what was spent."""
     control, policy = case.control, case.policy
-    own_schedule = control.own_schedule_session == case.session.id and not want.urgent
+    # A promise in danger goes before the car's own schedule; that no plan came is none.
+    in_danger = want.urgent and want.reason != "no_plan"
+    own_schedule = control.own_schedule_session == case.session.id and not in_danger
     if switch is Action.START:
         return "cannot_start" if Action.START not in case.can else "own_schedule" if own_schedule else None
     commands = control.stops >= policy.max_stops or control.commands >= policy.max_commands

@@ -53,6 +53,8 @@ class ControlState(BaseModel):
     driver_override_at: Instant | None = None
     own_schedule_session: str | None = Field(default=None, description="the car's own schedule rules in it")
     boost: Boost | None = None
+    wish: bool | None = Field(default=None, description="what was wanted at the last look")
+    wished_since: Instant | None = Field(default=None, description="and since when without a break")
     at_risk: bool = Field(default=False, description="no power near the last safe start: tell the driver")
     obeyed_session: str | None = Field(default=None, description="in it a stop of ours was obeyed, and no start since")
     resume_failures: int = Field(default=0, ge=0, description="starts in a row without effect after an obeyed stop")

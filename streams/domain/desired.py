@@ -14,6 +14,7 @@ from streams.contracts.registration import Registration
 from streams.contracts.schedule import Block, PlanReason, Schedule
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.boost import terms
+from streams.domain.case import TOLERANCE_POINTS
 from streams.domain.control import ON, ControlState, last_switch, soc_in_session
 from streams.domain.leads import NO_LEADS, Leads
 
@@ -188,10 +189,17 @@ def _without_plan(case: Situation) -> Want:
 def _at_target(case: Situation, plan: Schedule) -> Want | None:
     """Enough, by the car's own word; a full battery is the car's to end."""
     soc_pct, target_pct = soc_in_session(case.control, case.session), plan.target_soc_pct
-    if soc_pct is not None and target_pct is not None and soc_pct >= target_pct:
+    if soc_pct is not None and target_pct is not None and soc_pct >= target_pct - _slack_points(case):
         full = max(soc_pct, target_pct) >= 100
         return Want(None if full else False, "at_target", case.session.plugged_at)
     return None if plan.blocks else Want(None, "at_target", case.now)
+
+
+def _slack_points(case: Situation) -> float:
+    """A car that rests at its target may lose a point or two before it is started again."""
+    last = last_switch(case.control, case.session)
+    rests = last is not None and last.action is Action.STOP and last.reason == "at_target"
+    return TOLERANCE_POINTS if rests and case.control.held_session == case.session.id else 0.0
 
 
 def _by_plan(case: Situation, plan: Schedule) -> Want:

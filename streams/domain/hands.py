@@ -58,7 +58,8 @@ def by_driver(case: Situation, want: Want) -> bool:
         at, ours = halted, Action.STOP
     else:
         return False
-    if at is None or at <= want.since:
+    since = want.since if want.reason == "boost" else min(want.since, control.wished_since or want.since)
+    if at is None or at <= since:
         return False
     last = last_switch(control, session)
     if last is None:

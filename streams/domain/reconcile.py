@@ -84,6 +84,9 @@ def reconcile(
     if state.unplug_suspected_at is not None and not held_in_doubt(case):
         return Decision(None, "unplug_suspected", None, control, now + policy.confirm_window)
     want = desired(case)
+    if want.charge is not case.control.wish or control.wished_since is None:
+        control = control.model_copy(update={"wish": want.charge, "wished_since": min(want.since, now)})
+        case = case._replace(control=control)
     if reason is None or held_in_doubt(case):
         return _told(case, want, _decide(case, want))
     return _told(case, want, _rest(case, reason))

@@ -29,6 +29,8 @@ _NEW_SESSION: Final[dict[str, Any]] = {
     "obeyed_session": None,
     "at_risk": False,
     "backstop_tries": 0,
+    "wish": None,
+    "wished_since": None,
 }
 
 

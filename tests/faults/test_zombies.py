@@ -52,7 +52,7 @@ async def thaw(night: Evening) -> None:
     assert await night.workers.thaw(zombie) in {None, 0, 1}, "it neither joined again nor ended cleanly"
 
 
-@pytest.mark.parametrize("place", ["command.taken", "command.sending"])
+@pytest.mark.parametrize("place", [pytest.param("command.taken", marks=pytest.mark.long), "command.sending"])
 async def test_a_frozen_worker_sends_nothing_when_it_thaws(empty_kafka: Kafka, run_dir: Path, place: str) -> None:
     boosts = Boosts()
     chosen = options(run_dir, empty_kafka.bootstrap, vehicles=24)

@@ -77,12 +77,6 @@ async def until_called(night: Night, seen: int, endpoints: set[str], limit_secon
             await asyncio.sleep(0.001)
 
 
-async def kill_and_restart(night: Night, name: str = "worker-1") -> None:
-    """SIGKILL, then a new process on the same store directory."""
-    await night.workers.stop(name, kill=True)
-    await night.workers.start(name)
-
-
 def commands_seen(night: Night) -> int:
     """Calls so far by which the platform changed a car."""
     return sum(call.endpoint in COMMANDS for call in night.world.log.calls)

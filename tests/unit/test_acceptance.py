@@ -66,8 +66,8 @@ ELSEWHERE = {
         "test_an_account_is_left_alone_for_as_long_as_the_oem_asked_even_by_releases",
     ),
     "worker killed between command and confirmation": (
-        "integration/test_faults.py",
-        "test_a_worker_killed_while_it_reads_and_right_after_it_switched_a_car",
+        "faults/test_kills.py",
+        "test_a_worker_killed_at_every_failpoint_and_at_any_moment",
     ),
     "worker killed during the call": (
         "unit/test_engine_commands.py",

@@ -56,3 +56,26 @@ def test_a_hand_that_stops_the_car_in_a_block_that_has_become_late_is_the_driver
     known = observe(known, final(start, 10.1, CommandPhase.CONFIRMED))
     stopped = decide(observe(known, state(10.6, soc_pct=58)), 10.6)
     assert (stopped.action, stopped.control.driver_override_session) == (None, "s1")
+
+
+def test_a_hand_that_stopped_the_car_is_seen_although_the_plan_changed_with_the_same_reading() -> None:
+    known = started(state(8.2, CHARGING))
+    known = decide(known, 8.2).control
+    moved = schedule((8.6, 11.3), revision=2)
+    stopped = decide(observe(observe(known, state(8.6)), moved), 8.6)
+    assert (stopped.action, stopped.control.driver_override_session) == (None, "s1")
+
+
+def test_a_car_at_its_target_that_loses_a_point_goes_on_resting() -> None:
+    known = decide(started(state(9, CHARGING, soc_pct=80)), 9)
+    assert (known.action, known.reason) == (STOP, "at_target")
+    assert known.command is not None
+    rests = observe(observe(known.control, state(9.1, soc_pct=80)), final(known.command, 9.1, CommandPhase.CONFIRMED))
+    for hours, soc_pct, action in ((9.2, 79, None), (9.3, 78, None), (12, 75, START)):
+        assert decide(observe(rests, state(hours, soc_pct=soc_pct)), hours).action is action
+
+
+def test_a_plan_that_does_not_come_is_no_danger_for_a_car_that_waits_for_its_own_timer() -> None:
+    waits = state(0.1, Charge.SCHEDULED, scheduled_start=state(6.5).car_time)
+    known = control(waits).model_copy(update={"schedule": None})
+    assert (decide(known, 1).action, decide(known, 1).reason) == (None, "own_schedule")

@@ -255,3 +255,7 @@ def test_what_a_fold_changes_in_the_standing_is_told() -> None:
     sends = desk.give(after(20), (VEHICLE, CAR, seen)) + desk.beat(21)
     told = [send.message for send in sends if send.topic is STANDING]
     assert [one.own_schedule_session for one in told] == [f"s-{CAR}"]
+
+
+def test_who_is_held_is_durable_before_the_stop_that_holds_is_written() -> None:
+    assert Partition().stage.first == (HELD,)

@@ -30,6 +30,7 @@ class Cars:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.actions: list[Action] = []
         self.on_the_way: Callable[[], None] = lambda: None
         self.says: OemError | None = None
         self.answer = asyncio.Event()
@@ -42,6 +43,7 @@ class Cars:
         self.on_the_way()
         last_look()
         self.sent.append(intent.id)
+        self.actions.append(intent.action)
         await self.answer.wait()
         if self.says is not None:
             raise self.says
@@ -401,3 +403,19 @@ async def test_lost_consent_starts_no_car_that_was_unplugged_since_our_stop(
     await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
     await desk.rest()
     assert any(event.action is Action.START for event in desk.events()) is released
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(5, [Action.UNSCHEDULE]), (-5, [])])
+async def test_an_erased_car_keeps_no_start_of_ours_that_is_still_to_come(
+    desk: Desk, hours: float, asked: list[Action]
+) -> None:
+    start_at = PLUGGED + timedelta(hours=hours)
+    written = intent(0, Action.SCHEDULE).model_copy(update={"start_at": start_at})
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, written)]))
+    await desk.rest()
+    await desk.tick(1)
+    before = len(desk.cars.actions)
+    await desk.rig.give(raw(REGISTRATION.name, 9, CAR.encode(), None))
+    await desk.rest()
+    assert desk.cars.actions[before:] == asked
+    assert desk.rig.lane.get(OUTBOX, CAR) is None
