@@ -29,9 +29,7 @@ class TopicsDiffer(Exception):
 def wanted(settings: Settings) -> list[Wanted]:
     """Every topic of the application, published and private, changelogs included."""
     declared = [Wanted(topic.name, settings.partitions, dict(topic.config())) for topic in TOPICS]
-    changelogs = [
-        Wanted(table.changelog(settings.app_id), settings.partitions, table.config()) for table in TABLES
-    ]
+    changelogs = [Wanted(table.changelog(settings.app_id), settings.partitions, table.config()) for table in TABLES]
     return declared + changelogs
 
 

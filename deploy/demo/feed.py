@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agents.envelope import seal_context
 from agents.engine.log import Outgoing
+from agents.envelope import seal_context
 from agents.sealing import Sealer
 from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window, carbon, prices

@@ -49,6 +49,7 @@ def summarise(
             watch.plugs.values(),
             watch.sendings.values(),
             watch.commands.values(),
+            watch.schedules,
             {vehicle.car: [stay.plug_in for stay in vehicle.stays] for vehicle in fleet},
         ),
         "ready_by": books.pop("ready_by"),
