@@ -41,6 +41,7 @@ async def leave(night: Evening) -> None:
     await night.workers.stop("worker-2")
 
 
+@pytest.mark.long
 async def test_a_worker_joins_and_leaves_while_cars_are_commanded(empty_kafka: Kafka, run_dir: Path) -> None:
     hooks = {0.5: join, 0.75: leave, 2.0: join, 2.5: leave}
     night = Evening(options(run_dir, empty_kafka.bootstrap, vehicles=40), hooks=hooks)

@@ -6,6 +6,7 @@ import struct
 import uuid
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from confluent_kafka import KafkaError
@@ -87,6 +88,7 @@ def test_a_mistyped_topic_is_not_created(kafka: Kafka) -> None:
     assert metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
+@pytest.mark.long
 async def test_a_killed_broker_comes_back_with_its_records_and_offsets(own_kafka: Kafka) -> None:
     address, handle = own_kafka.bootstrap, own_kafka.handle
     assert handle

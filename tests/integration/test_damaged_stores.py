@@ -27,7 +27,9 @@ def put_it_ahead_of_the_changelog(store: Path) -> None:
     opened.close()
 
 
-@pytest.mark.parametrize("damage", [garble_its_current_file, put_it_ahead_of_the_changelog])
+@pytest.mark.parametrize(
+    "damage", [garble_its_current_file, pytest.param(put_it_ahead_of_the_changelog, marks=pytest.mark.long)]
+)
 async def test_it_heals_without_a_human(empty_kafka: Kafka, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     async with pipeline(empty_kafka, tmp_path) as running:
         cars = [(f"acct.car-{n}".encode(), json.dumps(telemetry(n)).encode()) for n in range(9)]

@@ -22,7 +22,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return summary
 
 
-@pytest.mark.parametrize("partitions", [1, 16])
+@pytest.mark.parametrize("partitions", [pytest.param(1, marks=pytest.mark.long), 16])
 async def test_kafka_lives_the_embedded_night_on_any_partition_count(
     empty_kafka: Kafka, tmp_path: Path, embedded: dict[str, Any], partitions: int
 ) -> None:
@@ -31,6 +31,7 @@ async def test_kafka_lives_the_embedded_night_on_any_partition_count(
     assert_same_night(summary, embedded)
 
 
+@pytest.mark.long
 async def test_every_reading_three_times_and_shuffled_changes_nothing(
     empty_kafka: Kafka, tmp_path: Path, embedded: dict[str, Any]
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts.schedule import PlanReason
@@ -29,6 +29,7 @@ def test_energy_is_read_off_the_state_of_charge_where_the_car_charged() -> None:
     assert edges == sorted(edges)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 160), max_size=40), st.randoms(use_true_random=False))
 def test_duplicates_and_late_readings_change_nothing(extra: list[int], rng: Any) -> None:
     readings = night()
