@@ -8,6 +8,7 @@ from agents.engine.stage import Work
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.domain.ids import stable_id
+from streams.domain.outcome import NO_TRY
 from streams.topics import COMMAND
 from tables import OUTBOX
 from tables.rows import OutboxRow
@@ -17,7 +18,6 @@ RELEASE_WITHIN = timedelta(minutes=15)
 #: One that failed because the cloud could not take it is asked for again after this.
 RELEASE_AGAIN = timedelta(minutes=1)
 CONSENT_LOST, ERASED = "consent_lost", "erased"
-_NO_TRY = frozenset({"throttled", "unavailable"})
 _NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
 
 
@@ -70,7 +70,7 @@ def release(stop: CommandEvent, now: datetime, reason: str, attempt: int = 1) ->
 
 def release_again_at(command: CommandEvent) -> datetime | None:
     """When to ask once more for a start that we owe since consent was lost: the OEM's cloud could not take it."""
-    if command.reason != CONSENT_LOST or command.phase is not CommandPhase.FAILED or command.detail not in _NO_TRY:
+    if command.reason != CONSENT_LOST or command.phase is not CommandPhase.FAILED or command.detail not in NO_TRY:
         return None
     return command.retry_at or command.at + RELEASE_AGAIN
 
