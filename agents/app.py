@@ -35,6 +35,7 @@ from agents.turns import Turns
 from agents.worker import Worker
 from oem_connectors import registry
 from oem_connectors.http import OemClient, make_http
+from oem_connectors.wire import hosts_of
 from streams.domain.budget import Budget
 from streams.domain.case import PlanRules
 from streams.domain.reconcile import ControlPolicy
@@ -74,7 +75,7 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     sealer = settings.sealer()
     client = http or make_http()
     clients = {
-        name: OemClient(connector, settings.oem_urls.get(name, connector.base_url), client)
+        name: OemClient(connector, client, hosts_of(connector, settings.oem_urls), settings.oem_apps.get(name))
         for name, connector in registry.load().items()
     }
     cars: Cars

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from agents.clock import Clock
 from agents.engine.stage import Lane
@@ -52,7 +53,7 @@ class Cars:
         client = self._client(car)
 
         async def call(grant: Grant) -> Telemetry:
-            return await client.read(grant, car.car, car.vehicle, self._clock.now())
+            return await client.read(grant, car.car, car.vehicle, self._clock.now(), car.model)
 
         return await self._with_grant(partition, car, "read", call)
 
@@ -68,7 +69,10 @@ class Cars:
 
         async def call(grant: Grant) -> str | None:
             last_look()
-            return await client.command(grant, car.vehicle, command.action, command.id, plan, command.start_at)
+            return await client.command(
+                grant, car.vehicle, command.action, command.id, plan, command.start_at,
+                model=car.model, zone=ZoneInfo(car.home_zone),
+            )  # fmt: skip
 
         release = command.action in RELEASES
         return await self._with_grant(partition, car, command.action.value, call, release=release)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -18,6 +19,10 @@ from agents.sealing import KEY_BYTES, Sealer
 PREFIX = "D2EV_"
 #: Read by the test suites, not by the product.
 FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_", "D2EV_KAFKA_")
+
+
+#: Where tokens may travel without TLS.
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class BadSettings(ValueError):
@@ -46,7 +51,12 @@ class Settings(BaseSettings):
         (), description="former seal keys, JSON list: what they sealed can still be opened and is sealed anew"
     )
     oem_urls: dict[str, str] = Field(
-        default_factory=dict, description='base URLs by OEM, JSON: {"simulator": "http://…"}'
+        default_factory=dict,
+        description='other addresses by OEM, JSON: {"simulator": "http://…"}; {"tesla.proxy": …} for one host',
+    )
+    oem_apps: dict[str, dict[str, SecretStr]] = Field(
+        default_factory=dict,
+        description='what is registered with the OEMs, JSON: {"volvo": {"client_id": "…", "client_secret": "…"}}',
     )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
@@ -63,6 +73,15 @@ class Settings(BaseSettings):
         host, _, port = value.rpartition(":")
         if not host or not port.isdigit():
             raise ValueError("give host:port")
+        return value
+
+    @field_validator("oem_urls")
+    @classmethod
+    def _encrypted(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, url in value.items():
+            parts = urlsplit(url)
+            if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+                raise ValueError(f"{name}: give an https address; http is for this machine only")
         return value
 
     @field_validator("seal_key")

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from agents.settings import BadSettings, Settings, load
 from deploy import topics
 from oem_connectors import registry
+from oem_connectors.wire import hosts_of
 
 #: Our import packages; another distribution that brings one of the same name would shadow ours.
 OURS = ("agents", "deploy", "oem_connectors", "streams", "tables")
@@ -133,11 +134,14 @@ def _oem_clouds(settings: Settings) -> Iterator[Finding]:
     except registry.RegistryError as error:
         yield Finding("oem", "fail", str(error), "mend or remove the connector")
         return
-    for unknown in sorted(set(settings.oem_urls) - set(connectors)):
+    given = {name.partition(".")[0] for name in settings.oem_urls} | set(settings.oem_apps)
+    for unknown in sorted(given - set(connectors)):
         known = ", ".join(connectors)
-        yield Finding("oem", "fail", f"no connector {unknown!r}; there are {known}", "mend D2EV_OEM_URLS")
-    for name, connector in connectors.items():
-        yield from _cloud(name, settings.oem_urls.get(name, connector.base_url), given=name in settings.oem_urls)
+        yield Finding(
+            "oem", "fail", f"no connector {unknown!r}; there are {known}", "mend D2EV_OEM_URLS or D2EV_OEM_APPS"
+        )
+    for name in sorted(given & set(connectors) | {"simulator"}):
+        yield from _cloud(name, hosts_of(connectors[name], settings.oem_urls)["api"], given=name in given)
 
 
 def _cloud(name: str, url: str, *, given: bool) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -24,6 +24,7 @@ from oem_connectors.errors import (
     Unsupported,
 )
 
+Translated = TypeVar("Translated")
 MAX_BODY = 1 << 20
 _LONGEST_WAIT = timedelta(days=1)
 #: The request never left this machine.
@@ -58,11 +59,13 @@ class Answer:
         return 200 <= self.status < 300
 
     def object(self) -> Mapping[str, Any]:
-        """The body as a JSON object. Raises `Unreadable` when it is something else."""
+        """The body as a JSON object; a list becomes its `items`. Raises `Unreadable` when it is something else."""
         try:
             parsed = json.loads(self.content)
         except (ValueError, RecursionError):
             parsed = None
+        if isinstance(parsed, list):
+            return {"items": parsed}
         if not isinstance(parsed, dict):
             raise Unreadable("the answer is not a JSON object")
         return parsed
@@ -76,7 +79,7 @@ class Answer:
 
     def retry_after(self) -> timedelta | None:
         """The maker's wish, at most a day: seconds, or a date read against the answer's own clock."""
-        wish = self.headers.get("retry-after", "")
+        wish = self.headers.get("retry-after") or self.headers.get("ratelimit-reset", "")
         try:
             if wish.isdecimal():
                 return timedelta(seconds=min(int(wish), _LONGEST_WAIT.total_seconds()))
@@ -84,6 +87,17 @@ class Answer:
         except (ValueError, TypeError):
             return None
         return min(max(wait, timedelta(0)), _LONGEST_WAIT)
+
+
+def translated(rule: Callable[..., Translated], *args: Any, failed: type[OemError] = Unreadable) -> Translated:
+    """A connector's own rule, held to its promise to raise nothing but `OemError`."""
+    try:
+        return rule(*args)
+    except OemError:
+        raise
+    except Exception as error:
+        trouble = failed(f"{getattr(rule, '__name__', 'a rule')} failed: {type(error).__name__}")
+    raise trouble
 
 
 def timed(verdict: OemError, answer: Answer) -> OemError:

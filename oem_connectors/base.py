@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Flag, auto
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from enum import Flag, StrEnum, auto
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
-from oem_connectors.errors import OemError
+from oem_connectors.consent import Consent
+from oem_connectors.errors import OemError, Unreadable
+from oem_connectors.fields import Raw, reading
+from oem_connectors.push import Hook, Stream
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Telemetry
+
+Value = TypeVar("Value")
 
 
 class Can(Flag):
@@ -37,29 +42,71 @@ ABILITY: Mapping[Action, Can] = {
 }
 
 
+class Ask(NamedTuple):
+    """What a body is made for: the instant the car's schedule is set to, the home's zone, details of the account."""
+
+    start_at: datetime
+    zone: tzinfo
+    details: Mapping[str, str]
+
+
+Body = Mapping[str, Any] | Callable[[Ask], Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call. `{vehicle}` in the path becomes the maker's id of the car.
+    """One HTTP call.
 
-    `body` is sent as JSON; a function is given the instant that the car's schedule is set to.
+    Path, headers and the texts of a body may hold names in braces: `{vehicle}` is the maker's id of the car, `{token}`
+    the access token; others come from the account's details (`{user_id}`), then from the app that the operator has
+    registered with the maker (`{client_id}`). `body` is sent as JSON; a function is asked for it. `host` is one of the
+    connector's; `seconds` is how long the answer may take.
     """
 
     method: str
     path: str
-    body: Mapping[str, Any] | Callable[[datetime], Mapping[str, Any]] | None = None
+    body: Body | None = None
+    host: str = "api"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2:
-    """Where access tokens are renewed, and as whom."""
+    """How access tokens are got and renewed.
+
+    `form` is what is posted, its names in braces filled as in a `Call`; `{refresh_token}` is the token in custody.
+    `basic`: the app's id and secret travel as HTTP Basic. `shared`: one token serves all accounts and none has a
+    refresh token of its own. `access` names the field of the answer that holds the token, dotted where it is nested.
+    `lost` are the maker's words for: the driver has to link again.
+    """
 
     token_path: str
-    client_id: str
+    host: str = "auth"
+    form: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "grant_type": "refresh_token",
+            "refresh_token": "{refresh_token}",
+            "client_id": "{client_id}",
+        }
+    )
+    basic: bool = False
+    shared: bool = False
+    access: str = "access_token"
+    lost: frozenset[str] = frozenset({"invalid_grant"})
+
+
+#: How an app gets the one token for all its accounts.
+CLIENT_CREDENTIALS: Mapping[str, str] = {"grant_type": "client_credentials"}
+BEARER: Mapping[str, str] = {"Authorization": "Bearer {token}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the maker gave us for one account. Neither token shows in a repr."""
+    """What the maker gave us for one account. Neither token shows in a repr.
+
+    Either may be a `credential`: a token packed with what else calls for this account need.
+    """
 
     access_token: SecretStr
     refresh_token: SecretStr
@@ -97,48 +144,108 @@ class Pace:
     reads_wake: bool = False
 
 
+class Obstacle(StrEnum):
+    """Why a car of an account cannot be charged by us."""
+
+    COMBUSTION = "combustion"  # it has no battery to charge
+    SUBSCRIPTION = "subscription"  # the maker's connected service has ended or was never begun
+    CONSENT = "consent"  # the driver has not given what we need
+    PAIRING = "pairing"  # the car does not take our commands until the driver pairs a key
+
+
 @dataclass(frozen=True, slots=True)
 class Vehicle:
-    """A car in an account, by the maker's own id."""
+    """A car in an account, by the maker's own id; `obstacle` where it cannot be charged by us."""
 
     id: str
     model: str
+    obstacle: Obstacle | None = None
 
 
-#: (status, body) to the maker's own words: a detail of a success ("already"), an error, or None where the
-#: status says it all.
-Outcome = Callable[[int, Mapping[str, Any]], str | OemError | None]
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One shape in which the maker tells of a car: an answer, an event of a webhook, a record of a stream.
+
+    `fits` recognises it by its own marks. `fields` gives the fields of a `Telemetry` that it holds, never a guess, and
+    raises `Unreadable` and nothing else. Fields that it leaves out are what the car did not say.
+    """
+
+    name: str
+    fits: Callable[[Raw], bool]
+    fields: Callable[[Raw], Mapping[str, Any]]
 
 
-def by_status(status: int, body: Mapping[str, Any]) -> str | OemError | None:
+class Reply(NamedTuple):
+    """An answer as its maker's rules see it. `action` is None for readings and tokens; header names are lower case."""
+
+    status: int
+    body: Raw
+    action: Action | None = None
+    headers: Mapping[str, str] = {}
+
+
+#: A reply to the maker's own words: a detail of a success ("already"), an error, or None where the status says it all.
+Outcome = Callable[[Reply], str | OemError | None]
+
+
+def by_status(reply: Reply) -> str | OemError | None:
     """The outcome of a maker whose status codes need no help."""
-    del status, body
+    del reply
     return None
+
+
+def for_all(value: Value) -> Callable[[str], Value]:
+    """The same for every model."""
+    return lambda _model: value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """One car maker.
 
-    `capabilities` answers per model. `normalise(car, raw, received_time)` translates one answer of `read`,
-    `vehicles(raw)` one answer of `list_vehicles`. Both raise `Unreadable` and nothing else: an unknown word
-    becomes unknown, a missing field null, never a guess.
+    `hosts` are its addresses by name; "auth.eu" stands in for "auth" where the account's details say region "eu".
+    `capabilities` answers per model, and `by_model` gives calls that some models need instead; None there is the
+    reading. `kinds` are the shapes in which it tells of a car; the first is what `read` answers. `vehicles(raw)`
+    translates one answer of `list_vehicles`. `place(raw)` is (latitude, longitude) in degrees where an answer has one:
+    it is reduced to at home or not before anything leaves. All of them raise `Unreadable` and nothing else.
     """
 
     name: str
     title: str
-    base_url: str
+    hosts: Mapping[str, str]
     auth: OAuth2
     capabilities: Callable[[str], Can]
     read: Call
     list_vehicles: Call
     commands: Mapping[Action, Call]
-    normalise: Callable[[str, Mapping[str, Any], datetime], Telemetry]
-    vehicles: Callable[[Mapping[str, Any]], Sequence[Vehicle]]
+    kinds: Sequence[Kind]
+    vehicles: Callable[[Raw], Sequence[Vehicle]]
     limits: Limits
     pace: Pace
+    headers: Mapping[str, str] = field(default_factory=lambda: BEARER)
     outcome: Outcome = by_status
+    by_model: Callable[[str], Mapping[Action | None, Call]] = lambda _model: {}
+    place: Callable[[Raw], tuple[float, float] | None] = lambda _raw: None
+    consent: Consent | None = None
+    hook: Hook | None = None
+    stream: Stream | None = None
 
     def can(self, model: str, action: Action) -> bool:
         """Whether a car of this model takes this command."""
-        return action in self.commands and ABILITY[action] in self.capabilities(model)
+        return self.call(action, model) is not None and ABILITY[action] in self.capabilities(model)
+
+    def call(self, action: Action | None, model: str) -> Call | None:
+        """The call for a command, or for a reading (None), of a car of this model."""
+        usual = self.read if action is None else self.commands.get(action)
+        return self.by_model(model).get(action, usual)
+
+    def normalise(self, car: str, raw: Raw, received_time: datetime, kind: str | None = None) -> Telemetry:
+        """One answer as telemetry; `kind` where it is not what `read` answers. Raises `Unreadable` only."""
+        chosen = next((one for one in self.kinds if kind in {None, one.name}), None)
+        if chosen is None:
+            raise Unreadable(f"{self.name} has no kind {kind!r}; there are {', '.join(one.name for one in self.kinds)}")
+        return reading(car=car, oem=self.name, received_time=received_time, **chosen.fields(raw))
+
+    def recognise(self, raw: Raw) -> str | None:
+        """The kind of an answer by its marks; None where it is none of them."""
+        return next((kind.name for kind in self.kinds if kind.fits(raw)), None)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from oem_connectors import conformance_http
 from oem_connectors.base import ABILITY, Can, Connector
-from oem_connectors.mutations import Raw, leaves, with_value, without
-from oem_connectors.subject import RECEIVED, Broken, Subject, said
+from oem_connectors.mutations import Place, Raw, leaves, with_value, without
+from oem_connectors.subject import RECEIVED, Broken, Subject, ask, said
 from streams.contracts.command import Action
 
 Promise = Callable[[Subject], Iterator[str]]
@@ -23,11 +23,11 @@ _MAY_IMPORT = (
     "streams.contracts",
     "httpx",
     "pydantic",
-    *(f"oem_connectors.{m}" for m in ("base", "errors", "fields")),
+    *(f"oem_connectors.{m}" for m in ("base", "consent", "errors", "fields", "push", "signatures")),
 )
 _PRIVATE = {
     "a vehicle identification number": r"\b(?=\w*\d)(?=\w*[A-Z])[A-HJ-NPR-Z0-9]{17}\b",
-    "a token": r"eyJ[\w-]{8,}|[Bb]earer |(access|refresh)_token",
+    "a token": r'eyJ[\w-]{8,}|[Bb]earer [^{]|"(access|refresh)_token": *"',
     "an e-mail address": r"[\w.+-]+@[\w-]+\.\w+",
     "coordinates": r'"(lat|lon|lng)\w*": *-?\d+\.\d\d',
 }
@@ -38,31 +38,31 @@ def samples_normalise(subject: Subject) -> Iterator[str]:
     if len(subject.samples) < 3:
         yield f"{len(subject.samples)} samples in samples/*.json; give at least three"
     for name, sample in subject.samples.items():
-        found = subject.read(sample["raw"])
+        found = subject.read(sample["raw"], sample.get("kind"))
         if found is None or said(found) != sample["expected"]:
             yield f"{name}: gives {found and said(found)}, expected {sample['expected']}"
 
 
 def new_words_are_unknown(subject: Subject) -> Iterator[str]:
     """A word nobody has seen before becomes unknown: it is neither refused nor guessed."""
-    for name, raw in subject.raws():
+    for name, kind, raw in subject.raws():
         for place, value in leaves(raw):
             if isinstance(value, str) and not _is_time(value):
-                found = subject.read(with_value(raw, place, "NEVER_SEEN_BEFORE"))
+                found = subject.read(with_value(raw, place, "NEVER_SEEN_BEFORE"), kind)
                 if found is None:
-                    yield f"{name}: a new word in {'.'.join(place)} is refused"
-                elif said(found).items() - _said(subject, raw):
-                    yield f"{name}: a new word in {'.'.join(place)} is guessed to mean something"
+                    yield f"{name}: a new word in {dotted(place)} is refused"
+                elif said(found).items() - _said(subject, raw, kind):
+                    yield f"{name}: a new word in {dotted(place)} is guessed to mean something"
 
 
 def missing_is_null(subject: Subject) -> Iterator[str]:
     """What is missing or null leaves null or unknown behind; an empty answer says nothing at all."""
-    for name, raw in subject.raws():
+    for name, kind, raw in subject.raws():
         for place, _ in leaves(raw):
             for changed in (without(raw, place), with_value(raw, place, None)):
-                found = subject.read(changed)
-                if found is None or said(found).items() - _said(subject, raw):
-                    yield f"{name}: without {'.'.join(place)} it is refused or made up"
+                found = subject.read(changed, kind)
+                if found is None or said(found).items() - _said(subject, raw, kind):
+                    yield f"{name}: without {dotted(place)} it is refused or made up"
     empty = subject.read({})
     if empty is None or said(empty):
         yield "an empty answer must give telemetry that says nothing"
@@ -70,28 +70,29 @@ def missing_is_null(subject: Subject) -> Iterator[str]:
 
 def wrong_types_are_refused(subject: Subject) -> Iterator[str]:
     """A value of the wrong type is ignored, or refused in a line that names the field and hides the value."""
-    for name, raw in subject.raws():
+    for name, kind, raw in subject.raws():
         for place, _ in leaves(raw):
             changed = with_value(raw, place, ["marker-7391"])
-            found = subject.read(changed)
-            if found is None and ("7391" in subject.refusal(changed) or place[-1] not in subject.refusal(changed)):
-                yield f"{name}: refusing a list in {'.'.join(place)} must name the field and hide the value"
-            if found is not None and said(found).items() - _said(subject, raw):
-                yield f"{name}: a list in {'.'.join(place)} is guessed to mean something"
+            found, refusal = subject.read(changed, kind), subject.refusal(changed, kind)
+            if found is None and ("7391" in refusal or str(place[-1]) not in refusal):
+                yield f"{name}: refusing a list in {dotted(place)} must name the field and hide the value"
+            if found is not None and said(found).items() - _said(subject, raw, kind):
+                yield f"{name}: a list in {dotted(place)} is guessed to mean something"
 
 
 def commands_match_capabilities(subject: Subject) -> Iterator[str]:
     """A model can read, and has a call for each ability it is said to have."""
     connector = subject.connector
-    can = connector.capabilities("")
-    if Can.READ not in can:
-        yield "an unknown model must at least be readable"
-    for action, ability in ABILITY.items():
-        if ability in can and action not in connector.commands:
-            yield f"it says {ability.name} but has no call for {action.value}"
-    for action, call in connector.commands.items():
-        if "{vehicle}" not in call.path:
-            yield f"the path of {action.value} does not name the vehicle"
+    for model in subject.models:
+        can = connector.capabilities(model)
+        if Can.READ not in can:
+            yield f"{model or 'an unknown model'} must at least be readable"
+        for action, ability in ABILITY.items():
+            call = connector.call(action, model)
+            if ability in can and call is None:
+                yield f"it says {ability.name} of {model!r} but has no call for {action.value}"
+            if call is not None and "{vehicle}" not in call.path + str(call.body):
+                yield f"the call for {action.value} does not name the vehicle"
 
 
 def schedules_name_the_instant(subject: Subject) -> Iterator[str]:
@@ -101,7 +102,7 @@ def schedules_name_the_instant(subject: Subject) -> Iterator[str]:
         return
     if not callable(call.body):
         yield "the body of schedule must be a function of the instant"
-    elif call.body(RECEIVED) == call.body(RECEIVED + timedelta(minutes=5)):
+    elif call.body(ask(RECEIVED)) == call.body(ask(RECEIVED + timedelta(minutes=5))):
         yield "the body of schedule is the same for two instants"
 
 
@@ -133,6 +134,13 @@ def imports_are_limited(subject: Subject) -> Iterator[str]:
                 yield f"{file.name} imports {name}"
 
 
+def hosts_are_encrypted(subject: Subject) -> Iterator[str]:
+    """Every host is https; only this machine may be spoken to without."""
+    for name, url in subject.connector.hosts.items():
+        if not re.match(r"https://[\w.-]+(:\d+)?$|http://127\.0\.0\.1(:\d+)?$", url):
+            yield f"host {name} must be https://, without a path"
+
+
 PROMISES: tuple[Promise, ...] = (
     samples_normalise,
     new_words_are_unknown,
@@ -141,6 +149,7 @@ PROMISES: tuple[Promise, ...] = (
     commands_match_capabilities,
     schedules_name_the_instant,
     nothing_private,
+    hosts_are_encrypted,
     small_and_in_its_place,
     imports_are_limited,
     conformance_http.errors_are_classed,
@@ -164,8 +173,8 @@ def check(connector: Connector) -> dict[str, list[str]]:
     return {promise.__name__: complaints(promise, connector) for promise in PROMISES}
 
 
-def _said(subject: Subject, raw: Raw) -> set[tuple[str, object]]:
-    found = subject.read(raw)
+def _said(subject: Subject, raw: Raw, kind: str | None) -> set[tuple[str, object]]:
+    found = subject.read(raw, kind)
     return set(said(found).items()) if found else set()
 
 
@@ -175,6 +184,11 @@ def _is_time(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def dotted(place: Place) -> str:
+    """A place as a line can say it."""
+    return ".".join(map(str, place))
 
 
 def _imports(source: str) -> Iterator[str]:

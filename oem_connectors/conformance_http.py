@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from oem_connectors.base import Connector, Grant
+from oem_connectors.credential import pack
 from oem_connectors.errors import (
     NeedsConsent,
     OemError,
@@ -20,12 +22,15 @@ from oem_connectors.errors import (
     Unavailable,
     Unreadable,
 )
+from oem_connectors.filling import names_of
 from oem_connectors.http import OemClient
-from oem_connectors.subject import CAR, RECEIVED, Subject
+from oem_connectors.subject import CAR, DETAILS, RECEIVED, Subject
+from oem_connectors.wire import hosts_of
+from streams.contracts.command import Action
 
 Trouble = httpx.Response | type[httpx.TransportError]
 _SECRET = "marker-5528"  # noqa: S105 - a marker to search for
-_GRANT = Grant(SecretStr(_SECRET), SecretStr(_SECRET), RECEIVED)
+_GRANT = Grant(pack(_SECRET, DETAILS), pack(_SECRET, DETAILS), RECEIVED)
 
 
 def _status(status: int, headers: Mapping[str, str] | None = None, body: bytes = b"{}") -> httpx.Response:
@@ -52,17 +57,19 @@ def errors_are_classed(subject: Subject) -> Iterator[str]:
     connector = subject.connector
     for name, trouble, on_read, on_command in _troubles():
         yield from _expect(f"read, {name}", on_read, trouble, connector, _read)
-        for action in connector.commands:
-            yield from _expect(
-                f"{action.value}, {name}",
-                on_command,
-                trouble,
-                connector,
-                lambda client, action=action: client.command(_GRANT, "car", action, "id", start_at=RECEIVED),  # type: ignore[misc]
-            )
+        for model in subject.models:
+            for action in Action:
+                if connector.call(action, model) is not None:
+                    yield from _expect(
+                        f"{action.value}, {name}", on_command, trouble, connector, _command(action, model)
+                    )
     yield from _expect("read, not JSON", Unreadable, _status(200, body=b"<html>"), connector, _read)
-    dead = _status(400, body=b'{"error":"invalid_grant"}')
-    yield from _expect("refresh, invalid_grant", NeedsConsent, dead, connector, _refresh)
+    if connector.auth.shared:
+        yield from _expect("token, no answer", Unavailable, httpx.ReadTimeout, connector, _refresh)
+        return
+    for word in connector.auth.lost:
+        dead = _status(400, body=json.dumps({"error": word}).encode())
+        yield from _expect(f"refresh, {word}", NeedsConsent, dead, connector, _refresh)
     yield from _expect("refresh, no answer", OutcomeUnknown, httpx.ReadTimeout, connector, _refresh)
 
 
@@ -90,6 +97,11 @@ def tokens_stay_sealed(subject: Subject) -> Iterator[str]:
             yield f"the error of {name} shows the token or carries the request that does"
 
 
+def _app(connector: Connector) -> Mapping[str, SecretStr]:
+    """An app that has registered all that the connector's calls name."""
+    return {name: SecretStr("made-up") for name in names_of(connector)}
+
+
 Use = Callable[[OemClient], Awaitable[object]]
 
 
@@ -99,6 +111,10 @@ async def _read(client: OemClient) -> object:
 
 async def _refresh(client: OemClient) -> object:
     return await client.refresh(_GRANT.refresh_token, RECEIVED)
+
+
+def _command(action: Action, model: str) -> Use:
+    return lambda client: client.command(_GRANT, "car", action, "id", start_at=RECEIVED, model=model)
 
 
 def _expect(name: str, wanted: type[OemError], trouble: Trouble, connector: Connector, use: Use) -> Iterator[str]:
@@ -115,7 +131,8 @@ def _raised(trouble: Trouble, connector: Connector, use: Use) -> Exception | Non
 
     async def once() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(happen)) as http:
-            await use(OemClient(connector, "http://127.0.0.1", http))
+            hosts = hosts_of(connector, {connector.name: "http://127.0.0.1"})
+            await use(OemClient(connector, http, hosts, _app(connector)))
 
     try:
         asyncio.run(once())

@@ -7,6 +7,7 @@
     │   ├── Asleep          wake the car, then try again
     │   ├── Unauthorised    refresh the access token, then try again
     │   ├── Unreadable      set the answer aside, read again next round
+    │   ├── WrongRegion     ask in the region that the maker names
     │   └── Rejected        do not repeat: the maker understood and refuses
     ├── OutcomeUnknown      it may have happened: read the car, never repeat blindly
     ├── NeedsConsent        stop calling for this account, release its cars, tell the driver
@@ -52,6 +53,14 @@ class Unauthorised(NotApplied):
 
 class Unreadable(NotApplied):
     """The answer is not what its contract says. The message names the field, never its value."""
+
+
+class WrongRegion(NotApplied):
+    """The account lives in another region of the maker's, `region` by the name that the connector's hosts use."""
+
+    def __init__(self, message: str, region: str) -> None:
+        super().__init__(message)
+        self.region = region
 
 
 class Rejected(NotApplied):

@@ -1,37 +1,28 @@
 """Executes a connector's calls: one request each, no retries, and no foreign exception ever leaves.
 
-Retrying, pacing and token custody belong to the caller, who knows what else it wants from the same car.
+Retrying, pacing and token custody belong to the caller, who knows what else it wants from the same car. Asked twice
+is only what the maker provably did not take: a call that went to the wrong region.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
 
 import httpx
 from pydantic import SecretStr
 
-from oem_connectors.answers import MAX_BODY, Answer, cannot, failure, lost, timed
-from oem_connectors.base import Call, Connector, Grant, Vehicle
-from oem_connectors.errors import (
-    NeedsConsent,
-    OemError,
-    OutcomeUnknown,
-    Unreadable,
-    Unsupported,
-)
+from oem_connectors.answers import Answer, failure, timed, translated
+from oem_connectors.base import Ask, Call, Connector, Grant, Reply, Vehicle
+from oem_connectors.credential import Credential, unpack
+from oem_connectors.errors import OemError, OutcomeUnknown, Unauthorised, Unreadable, Unsupported, WrongRegion
+from oem_connectors.home import is_home
+from oem_connectors.tokens import Tokens
 from oem_connectors.transport import AiohttpTransport
+from oem_connectors.wire import Wire, hosts_of
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Telemetry
-
-_TIMEOUT = {"connect": 5.0, "read": 20.0, "write": 10.0, "pool": 10.0}
-#: RFC 6749 leaves the lifetime optional; a 401 corrects a wrong guess.
-_LIFETIME_SECONDS = 3600
-
-Translated = TypeVar("Translated")
 
 
 def make_http() -> httpx.AsyncClient:
@@ -40,27 +31,56 @@ def make_http() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 
 
-class AnswerTooLong(Exception):
-    """Longer than any honest answer. Never leaves this module."""
+class _About(NamedTuple):
+    """What a call is about."""
+
+    credential: Credential
+    vehicle: str = ""
+    action: Action | None = None
+    ask: Ask | None = None
+
+    def names(self, region: str | None) -> dict[str, str]:
+        """What fills the call's names in braces."""
+        names = {**self.credential.details, "token": self.credential.token, "vehicle": self.vehicle}
+        return names if region is None else names | {"region": region}
 
 
 class OemClient:
-    """Speaks to one maker. Safe to share between tasks; every method raises `OemError` and nothing else."""
+    """Speaks to one maker. Safe to share between tasks; every method raises `OemError` and nothing else.
 
-    def __init__(self, connector: Connector, base_url: str, http: httpx.AsyncClient) -> None:
+    `hosts` are its addresses, the connector's own unless others stand in; `app` is what the operator has registered
+    with the maker: client_id, client_secret and the like.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        http: httpx.AsyncClient,
+        hosts: Mapping[str, str] | None = None,
+        app: Mapping[str, SecretStr] | None = None,
+    ) -> None:
         self.connector = connector
-        self._base_url = base_url.rstrip("/")
-        self._http = http
+        self._wire = Wire(connector, http, hosts or hosts_of(connector, {}), app or {})
+        self._tokens = Tokens(connector, self._wire)
+        #: Where cars were found when they had been looked for in the wrong region.
+        self._regions: dict[str, str] = {}
 
-    async def read(self, grant: Grant, car: str, vehicle: str, now: datetime) -> Telemetry:
+    async def read(self, grant: Grant, car: str, vehicle: str, now: datetime, model: str = "") -> Telemetry:
         """Read one car. `now` becomes the received time."""
-        answer = await self._call(self.connector.read, vehicle, grant, changes=False)
-        return _translated(self.connector.normalise, car, self._good(answer), now)
+        call = self.connector.call(None, model)
+        assert call is not None
+        about = _About(unpack(grant.access_token), vehicle)
+        raw = self._good(await self._call(call, about, changes=False))
+        said = translated(self.connector.normalise, car, raw, now)
+        home = about.credential.details.get("home")
+        if said.at_home is not None or home is None:
+            return said
+        return said.model_copy(update={"at_home": is_home(translated(self.connector.place, raw), home)})
 
     async def list_vehicles(self, grant: Grant) -> Sequence[Vehicle]:
         """The cars of the account."""
-        answer = await self._call(self.connector.list_vehicles, "", grant, changes=False)
-        return _translated(self.connector.vehicles, self._good(answer))
+        answer = await self._call(self.connector.list_vehicles, _About(unpack(grant.access_token)), changes=False)
+        return translated(self.connector.vehicles, self._good(answer))
 
     async def command(
         self,
@@ -70,20 +90,28 @@ class OemClient:
         command_id: str,
         plan: str | None = None,
         start_at: datetime | None = None,
+        *,
+        model: str = "",
+        zone: tzinfo = UTC,
     ) -> str | None:
-        """Ask a car to do something; `start_at` is what its own schedule is set to.
+        """Ask a car to do something; `start_at` is what its own schedule is set to, `zone` that of its home.
 
         Returns the maker's detail of a success, such as "already".
 
         `command_id` and `plan` (the desired state it serves) travel as headers for the maker's audit log.
         A normal return means accepted, never that the car obeyed.
         """
-        call = self.connector.commands.get(action)
+        call = self.connector.call(action, model)
         if call is None:
             raise Unsupported(f"{self.connector.name} has no {action.value}")
+        if callable(call.body) and start_at is None:
+            raise Unsupported("this call needs the instant that the schedule is set to")
+        credential = unpack(grant.access_token)
+        ask = None if start_at is None else Ask(start_at, zone, credential.details)
         headers = {"X-D2EV-Command": command_id} | ({"X-Plan": plan} if plan else {})
-        answer = await self._call(call, vehicle, grant, changes=True, headers=headers, start_at=start_at)
-        verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
+        about = _About(credential, vehicle, action, ask)
+        answer = await self._call(call, about, changes=True, headers=headers)
+        verdict = self._verdict(answer, action, failed=OutcomeUnknown)
         if isinstance(verdict, OemError):
             raise timed(verdict, answer)
         if not answer.ok:
@@ -95,103 +123,33 @@ class OemClient:
 
         `NeedsConsent`: the token is dead. `OutcomeUnknown`: the answer was lost and the token may be spent.
         """
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": refresh_token.get_secret_value(),
-            "client_id": self.connector.auth.client_id,
-        }
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        url = self._base_url + self.connector.auth.token_path
-        answer = await self._send("POST", url, headers, urlencode(form).encode(), changes=True)
-        if not answer.ok:
-            raise self._refused(answer)
-        return _grant(answer.mapping(), refresh_token, now)
+        return await self._tokens.renew(refresh_token, now)
 
     def _good(self, answer: Answer) -> Mapping[str, Any]:
         """The JSON object of a reading. Raises what the maker's words, or else the status, mean."""
-        if answer.ok:
-            return answer.object()
-        verdict = _translated(self.connector.outcome, answer.status, answer.mapping())
-        raise timed(verdict, answer) if isinstance(verdict, OemError) else failure(answer, changes=False)
+        verdict = self._verdict(answer, None, failed=Unreadable)
+        if isinstance(verdict, OemError):
+            raise timed(verdict, answer)
+        if not answer.ok:
+            raise failure(answer, changes=False)
+        return answer.object()
 
-    def _refused(self, answer: Answer) -> OemError:
-        """Why no new grant came."""
-        if answer.mapping().get("error") == "invalid_grant":
-            return NeedsConsent("the maker refuses the refresh token (invalid_grant)")
-        verdict = _translated(self.connector.outcome, answer.status, answer.mapping(), failed=OutcomeUnknown)
-        return timed(verdict, answer) if isinstance(verdict, OemError) else failure(answer, changes=True)
+    def _verdict(self, answer: Answer, action: Action | None, *, failed: type[OemError]) -> str | OemError | None:
+        reply = Reply(answer.status, answer.mapping(), action, answer.headers)
+        return translated(self.connector.outcome, reply, failed=failed)
 
     async def _call(
-        self,
-        call: Call,
-        vehicle: str,
-        grant: Grant,
-        *,
-        changes: bool,
-        headers: Mapping[str, str] | None = None,
-        start_at: datetime | None = None,
+        self, call: Call, about: _About, *, changes: bool, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        all_headers = {
-            "Authorization": f"Bearer {grant.access_token.get_secret_value()}",
-            "Accept": "application/json",
-        }
-        all_headers.update(headers or {})
-        body = None
-        if call.body is not None:
-            body = json.dumps(_body(call.body, start_at)).encode()
-            all_headers["Content-Type"] = "application/json"
-        url = self._base_url + call.path.replace("{vehicle}", quote(vehicle, safe=""))
-        return await self._send(call.method, url, all_headers, body, changes=changes)
-
-    async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, changes: bool
-    ) -> Answer:
-        """One request. Errors are raised outside the handler: no request with its token clings to them."""
-        try:
-            request = httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": _TIMEOUT})
-            response = await self._http.send(request, stream=True, follow_redirects=False)
-            try:
-                return Answer(response.status_code, response.headers, await _content(response))
-            finally:
-                await response.aclose()
-        except Exception as error:
-            trouble = cannot(error) or lost(type(error).__name__, changes=changes)
-        raise trouble
-
-
-def _body(body: Mapping[str, Any] | Callable[[datetime], Mapping[str, Any]], at: datetime | None) -> Mapping[str, Any]:
-    if not callable(body):
-        return body
-    if at is None:
-        raise Unsupported("this call needs the instant that the schedule is set to")
-    return body(at)
-
-
-def _translated(rule: Callable[..., Translated], *args: Any, failed: type[OemError] = Unreadable) -> Translated:
-    """A connector's own rule, held to its promise to raise nothing but `OemError`."""
-    try:
-        return rule(*args)
-    except OemError:
-        raise
-    except Exception as error:
-        trouble = failed(f"{rule.__name__} failed: {type(error).__name__}")
-    raise trouble
-
-
-async def _content(response: httpx.Response) -> bytes:
-    """The body, decoded."""
-    chunks = bytearray()
-    async for chunk in response.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > MAX_BODY:
-            raise AnswerTooLong
-    return bytes(chunks)
-
-
-def _grant(body: Mapping[str, Any], used: SecretStr, now: datetime) -> Grant:
-    """A maker that does not rotate sends no new refresh token: the old one stays."""
-    access, rotated, seconds = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
-    if not isinstance(access, str) or not isinstance(rotated, str | None):
-        raise OutcomeUnknown("the token endpoint agreed but sent no token")
-    lifetime = seconds if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _LIFETIME_SECONDS
-    return Grant(SecretStr(access), SecretStr(rotated) if rotated else used, now + timedelta(seconds=lifetime))
+        """One call, and one more where the maker says that the car is in another region of its own."""
+        region = self._regions.get(about.vehicle)
+        answer = await self._wire.call(call, about.names(region), about.ask, changes=changes, headers=headers)
+        verdict = self._verdict(answer, about.action, failed=OutcomeUnknown if changes else Unreadable)
+        if isinstance(verdict, WrongRegion) and verdict.region in self._wire.regions() - {region}:
+            self._regions[about.vehicle] = verdict.region
+            names = about.names(verdict.region)
+            answer = await self._wire.call(call, names, about.ask, changes=changes, headers=headers)
+            verdict = self._verdict(answer, about.action, failed=OutcomeUnknown if changes else Unreadable)
+        if answer.status == 401 or isinstance(verdict, Unauthorised):
+            self._tokens.refused(about.credential.token)
+        return answer

@@ -11,12 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from oem_connectors.base import Connector
+from oem_connectors.base import Ask, Connector
 from oem_connectors.errors import Unreadable
 from oem_connectors.mutations import Raw
 from streams.contracts.telemetry import Telemetry
 
 CAR = "account.car"
+#: What the account of a car under examination knows besides its token.
+DETAILS = {"home": "10.0,20.0"}
 RECEIVED = datetime(2025, 1, 1, 12, tzinfo=UTC)
 
 
@@ -33,7 +35,7 @@ class Subject:
     @cached_property
     def folder(self) -> Path:
         """Where the connector is defined."""
-        return Path(str(sys.modules[self.connector.normalise.__module__].__file__)).parent
+        return Path(str(sys.modules[self.connector.kinds[0].fields.__module__].__file__)).parent
 
     @cached_property
     def samples(self) -> Mapping[str, Mapping[str, Any]]:
@@ -41,15 +43,20 @@ class Subject:
         files = sorted((self.folder / "samples").glob("*.json"))
         return {file.name: json.loads(file.read_text("utf-8")) for file in files}
 
-    def raws(self) -> Iterator[tuple[str, Raw]]:
-        """Every sample's raw answer, by file name."""
+    def raws(self) -> Iterator[tuple[str, str | None, Raw]]:
+        """Every sample's raw answer, by file name, with its kind (None: what a reading answers)."""
         for name, sample in self.samples.items():
-            yield name, sample["raw"]
+            yield name, sample.get("kind"), sample["raw"]
 
-    def read(self, raw: Raw) -> Telemetry | None:
+    @property
+    def models(self) -> list[str]:
+        """The models that the samples name, and one that nobody knows."""
+        return sorted({"", *(sample.get("model", "") for sample in self.samples.values())})
+
+    def read(self, raw: Raw, kind: str | None = None) -> Telemetry | None:
         """The answer normalised, None where it was refused in one clear line. Raises `Broken`."""
         try:
-            return self.connector.normalise(CAR, raw, RECEIVED)
+            return self.connector.normalise(CAR, raw, RECEIVED, kind)
         except Unreadable as error:
             if not str(error) or "\n" in str(error):
                 raise Broken("a refusal must be one clear line") from None
@@ -57,13 +64,18 @@ class Subject:
         except Exception as error:
             raise Broken(f"normalise raises {type(error).__name__}; only Unreadable may leave it") from error
 
-    def refusal(self, raw: Raw) -> str:
+    def refusal(self, raw: Raw, kind: str | None = None) -> str:
         """The line of a refusal, empty where the answer was taken."""
         try:
-            self.connector.normalise(CAR, raw, RECEIVED)
+            self.connector.normalise(CAR, raw, RECEIVED, kind)
         except Unreadable as error:
             return str(error)
         return ""
+
+
+def ask(at: datetime) -> Ask:
+    """What a body of the car's own schedule is made for."""
+    return Ask(at, UTC, DETAILS)
 
 
 def said(telemetry: Telemetry) -> dict[str, object]:

@@ -132,8 +132,8 @@ def _results() -> Iterator[tuple[str, Contract]]:
         at=_at(2, 3, day=26), decided_at=_at(2, day=26), not_after=_at(2, 10, day=26), reason="the plan says charge",
     )  # fmt: skip
     yield HELD.name, HeldCar(
-        car=CAR, oem="simulator", vehicle="car1", session_id=_STAY, since=_at(18, 5), lease_until=_at(18, 25),
-        last_safe_start=_at(4, 30, day=26), backstop_at=_at(4, 15, day=26),
+        car=CAR, oem="simulator", vehicle="car1", model="Compact 58", session_id=_STAY, since=_at(18, 5),
+        lease_until=_at(18, 25), last_safe_start=_at(4, 30, day=26), backstop_at=_at(4, 15, day=26),
     )  # fmt: skip
     yield LEAD.name, LeadTime(
         oem="simulator", model="Compact 58", action=Action.START, partition=0, samples=214, median_seconds=24,

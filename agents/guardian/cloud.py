@@ -18,7 +18,7 @@ from agents.guardian.known import Way
 from agents.guardian.rules import Answer, Outcome, Progress, Step, release_id, seen
 from agents.metrics import Metrics
 from agents.sealing import Sealer, Unsealable
-from oem_connectors.base import Connector, Grant
+from oem_connectors.base import Call, Connector, Grant
 from oem_connectors.errors import (
     Asleep,
     NeedsConsent,
@@ -32,6 +32,7 @@ from oem_connectors.errors import (
     Unsupported,
 )
 from oem_connectors.http import OemClient
+from oem_connectors.wire import hosts_of
 from streams.contracts.base import account_of
 from streams.contracts.command import Action
 from streams.contracts.held import HeldCar
@@ -55,8 +56,12 @@ _MEANING: Final[Mapping[type[OemError], Outcome]] = {
 
 def releasing_only(connector: Connector) -> Connector:
     """The same maker without any command but those that let a car charge."""
+
+    def by_model(model: str) -> Mapping[Action | None, Call]:
+        return {action: call for action, call in connector.by_model(model).items() if action in {None, *RELEASING}}
+
     commands = {action: call for action, call in connector.commands.items() if action in RELEASING}
-    return replace(connector, commands=commands)
+    return replace(connector, commands=commands, by_model=by_model)
 
 
 class Cloud:
@@ -66,13 +71,14 @@ class Cloud:
         self,
         connectors: Mapping[str, Connector],
         urls: Mapping[str, str],
+        apps: Mapping[str, Mapping[str, SecretStr]],
         http: httpx.AsyncClient,
         sealer: Sealer,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._clients = {
-            name: OemClient(releasing_only(connector), urls.get(name, connector.base_url), http)
+            name: OemClient(releasing_only(connector), http, hosts_of(connector, urls), apps.get(name))
             for name, connector in connectors.items()
         }
         self._gates = {name: Gate(name, clock, metrics) for name in connectors}
@@ -117,7 +123,7 @@ class _Call(NamedTuple):
 
     async def look(self) -> Outcome:
         def read() -> Awaitable[Telemetry]:
-            return self.client.read(self.grant, self.car.car, self.car.vehicle, self.clock.now())
+            return self.client.read(self.grant, self.car.car, self.car.vehicle, self.clock.now(), self.car.model)
 
         return seen(await self.gate.call(account_of(self.car.car), "read", read, release=True), self.car, self.tried)
 
@@ -134,7 +140,7 @@ class _Call(NamedTuple):
         name = release_id(self.car, self.tried.tries)
 
         def send() -> Awaitable[str | None]:
-            return self.client.command(self.grant, self.car.vehicle, action, name)
+            return self.client.command(self.grant, self.car.vehicle, action, name, model=self.car.model)
 
         await self.gate.call(account_of(self.car.car), action, send, release=True)
 

@@ -34,7 +34,7 @@ def make_guard(
 ) -> Guard:
     """A guard over the makers' clouds as the settings name them."""
     connectors = registry.load()
-    cloud = Cloud(connectors, settings.oem_urls, http, settings.sealer(), clock, metrics)
+    cloud = Cloud(connectors, settings.oem_urls, settings.oem_apps, http, settings.sealer(), clock, metrics)
     # Workers that no longer speak for their cars use no part of an app's quota.
     return Guard(cloud, Quotas(connectors, partitions=1), per_minute, clock, metrics)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from oem_connectors.base import Call, Can, Connector, Limits, OAuth2, Pace, Quota, Vehicle
+from oem_connectors.base import Ask, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Reply, Vehicle
 from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable, Unreadable
-from oem_connectors.fields import flag, instant, number, reading, text, word
+from oem_connectors.fields import Raw, flag, instant, number, text, word
 from streams.contracts.command import Action
-from streams.contracts.telemetry import Charge, Plug, Telemetry
+from streams.contracts.telemetry import Charge, Plug
 
 PLUGS = {"LOCKED": Plug.PLUGGED, "LOOSE": Plug.PLUGGED, "OUT": Plug.UNPLUGGED}
 CHARGES = {
@@ -23,35 +23,33 @@ CHARGES = {
     "FAULT": Charge.FAULT,
 }
 REFUSALS = {"not_plugged", "not_supported", "start_at_must_be_future", "unknown_vehicle"}
+REFRESH = {"grant_type": "refresh_token", "refresh_token": "{refresh_token}", "client_id": "d2ev"}
 _COMMANDS = Can.START | Can.STOP | Can.WAKE
 
 
-def normalise(car: str, raw: Mapping[str, Any], received_time: datetime) -> Telemetry:
+def state(raw: Raw) -> Mapping[str, Any]:
     """Translate one answer of the state endpoint; percents are whole numbers, power is in kW at the wall."""
-    return reading(
-        car=car,
-        oem="simulator",
-        soc_pct=number(raw, "battery", "percent"),
-        limit_pct=number(raw, "battery", "limit"),
-        range_km=number(raw, "battery", "range_km"),
-        plug=word(raw, PLUGS, Plug.UNKNOWN, "cable"),
-        charge=word(raw, CHARGES, Charge.UNKNOWN, "charger", "mode"),
-        power_kw=number(raw, "charger", "kw"),
-        odometer_km=number(raw, "odometer_km"),
-        at_home=flag(raw, "at_home"),
-        scheduled_start=instant(raw, "timer", "start_at"),
-        car_time=instant(raw, "sampled_at"),
-        oem_time=instant(raw, "synced_at"),
-        received_time=received_time,
-    )
+    return {
+        "soc_pct": number(raw, "battery", "percent"),
+        "limit_pct": number(raw, "battery", "limit"),
+        "range_km": number(raw, "battery", "range_km"),
+        "plug": word(raw, PLUGS, Plug.UNKNOWN, "cable"),
+        "charge": word(raw, CHARGES, Charge.UNKNOWN, "charger", "mode"),
+        "power_kw": number(raw, "charger", "kw"),
+        "odometer_km": number(raw, "odometer_km"),
+        "at_home": flag(raw, "at_home"),
+        "scheduled_start": instant(raw, "timer", "start_at"),
+        "car_time": instant(raw, "sampled_at"),
+        "oem_time": instant(raw, "synced_at"),
+    }
 
 
-def schedule(start_at: datetime) -> Mapping[str, Any]:
+def schedule(ask: Ask) -> Mapping[str, Any]:
     """The body that makes the car start by itself, once."""
-    return {"start_at": start_at.isoformat()}
+    return {"start_at": ask.start_at.isoformat()}
 
 
-def vehicles(raw: Mapping[str, Any]) -> Sequence[Vehicle]:
+def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate one answer of the vehicle list."""
     listed = raw.get("vehicles", [])
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "id") for one in listed):
@@ -59,8 +57,9 @@ def vehicles(raw: Mapping[str, Any]) -> Sequence[Vehicle]:
     return tuple(Vehicle(str(one["id"]), text(one, "model") or "") for one in listed)
 
 
-def outcome(status: int, body: Mapping[str, Any]) -> str | OemError | None:
+def outcome(reply: Reply) -> str | OemError | None:
     """The cloud names the outcome in `result` and the trouble in `error`; `applied: false` is its oath."""
+    status, body = reply.status, reply.body
     error = body.get("error")
     if status < 300:
         return "already" if body.get("result") == "already" else None
@@ -84,8 +83,8 @@ def capabilities(model: str) -> Can:
 CONNECTOR = Connector(
     name="simulator",
     title="D2EV simulator",
-    base_url="http://127.0.0.1:8770",
-    auth=OAuth2(token_path="/oauth/token", client_id="d2ev"),  # noqa: S106 - a path, no secret
+    hosts={"api": "http://127.0.0.1:8770", "auth": "http://127.0.0.1:8770"},
+    auth=OAuth2(token_path="/oauth/token", form=REFRESH),  # noqa: S106 - a path, no secret
     capabilities=capabilities,
     read=Call("GET", "/v1/vehicles/{vehicle}/state"),
     list_vehicles=Call("GET", "/v1/vehicles"),
@@ -94,7 +93,7 @@ CONNECTOR = Connector(
         for action in (Action.START, Action.STOP, Action.WAKE, Action.UNSCHEDULE)
     }
     | {Action.SCHEDULE: Call("POST", "/v1/vehicles/{vehicle}/schedule", schedule)},
-    normalise=normalise,
+    kinds=(Kind("state", lambda raw: "charger" in raw, state),),
     vehicles=vehicles,
     limits=Limits(reads=Quota(60, timedelta(minutes=1)), commands=Quota(30, timedelta(minutes=1))),
     pace=Pace(plugged=timedelta(seconds=30), idle=timedelta(minutes=10)),

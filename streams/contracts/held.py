@@ -17,6 +17,7 @@ class HeldCar(Contract):
     car: CarKey
     oem: str
     vehicle: str = Field(description="the OEM's own id of the car")
+    model: str = Field(default="", description="as registered: models may need calls of their own")
     session_id: str
     since: Instant
     lease_until: Instant = Field(description="after that, whoever sees it starts the car")

@@ -49,6 +49,7 @@ def held(control: ControlState, now: datetime, policy: ControlPolicy, leads: Lea
         car=control.car,
         oem=registration.oem,
         vehicle=registration.vehicle,
+        model=registration.model,
         session_id=session.id,
         since=now,
         lease_until=min(now + LEASE, limit - policy.release_margin),

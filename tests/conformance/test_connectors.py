@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ from typing import Any
 import pytest
 
 from oem_connectors import conformance, conformance_http, registry
-from oem_connectors.base import Call, Can, Connector
+from oem_connectors.base import Call, Can, Connector, Reply
 from oem_connectors.conformance import PROMISES, Promise, complaints
 from oem_connectors.errors import Rejected
 from oem_connectors.registry import RegistryError, load
-from oem_connectors.simulator import CONNECTOR, normalise
+from oem_connectors.simulator import CONNECTOR, state
 from oem_connectors.subject import Subject
 from streams.contracts.command import Action
-from streams.contracts.telemetry import Plug, Telemetry
+from streams.contracts.telemetry import Plug
 
 Raw = Mapping[str, Any]
 
@@ -31,28 +30,33 @@ def test_a_connector_keeps_its_promises(connector: Connector, promise: Promise) 
     assert complaints(promise, connector) == []
 
 
-def guesses_the_plug(car: str, raw: Raw, at: datetime) -> Telemetry:
-    found = normalise(car, raw, at)
-    return found.model_copy(update={"plug": Plug.UNPLUGGED}) if found.plug is Plug.UNKNOWN else found
+def kinds(fields: Callable[[Raw], Raw]) -> dict[str, Any]:
+    """The simulator's connector, reading its answers this way."""
+    return {"kinds": (replace(CONNECTOR.kinds[0], fields=fields),)}
 
 
-def takes_missing_for_zero(car: str, raw: Raw, at: datetime) -> Telemetry:
-    found = normalise(car, raw, at)
-    return found.model_copy(update={"soc_pct": found.soc_pct or 0.0})
+def guesses_the_plug(raw: Raw) -> Raw:
+    found = state(raw)
+    return {**found, "plug": Plug.UNPLUGGED} if found["plug"] is Plug.UNKNOWN else found
 
 
-def raises_key_error(car: str, raw: Raw, at: datetime) -> Telemetry:
-    return normalise(car, raw, at).model_copy(update={"soc_pct": raw["battery"]["percent"]})
+def takes_missing_for_zero(raw: Raw) -> Raw:
+    found = state(raw)
+    return {**found, "soc_pct": found["soc_pct"] or 0.0}
 
 
-def counts_a_list_as_one(car: str, raw: Raw, at: datetime) -> Telemetry:
+def raises_key_error(raw: Raw) -> Raw:
+    return {**state(raw), "soc_pct": raw["battery"]["percent"]}
+
+
+def counts_a_list_as_one(raw: Raw) -> Raw:
     battery = raw.get("battery", {})
     if isinstance(battery.get("percent"), list):
         raw = {**raw, "battery": {**battery, "percent": 1}}
-    return normalise(car, raw, at)
+    return state(raw)
 
 
-def everything_is_rejected(_status: int, _body: Raw) -> Rejected:
+def everything_is_rejected(_reply: Reply) -> Rejected:
     return Rejected("no")
 
 
@@ -60,18 +64,19 @@ READ_ONLY_CALLS = {Action.START: Call("POST", "/start")}
 DEAF_SCHEDULE = {**CONNECTOR.commands, Action.SCHEDULE: Call("POST", "/{vehicle}/schedule")}
 ONE_SCHEDULE = {**CONNECTOR.commands, Action.SCHEDULE: Call("POST", "/{vehicle}/schedule", lambda _at: {"at": 5})}
 BROKEN: list[tuple[Promise, dict[str, Any]]] = [
-    (conformance.samples_normalise, {"normalise": takes_missing_for_zero}),
-    (conformance.new_words_are_unknown, {"normalise": guesses_the_plug}),
-    (conformance.missing_is_null, {"normalise": takes_missing_for_zero}),
-    (conformance.missing_is_null, {"normalise": raises_key_error}),
-    (conformance.wrong_types_are_refused, {"normalise": counts_a_list_as_one}),
+    (conformance.samples_normalise, kinds(takes_missing_for_zero)),
+    (conformance.new_words_are_unknown, kinds(guesses_the_plug)),
+    (conformance.missing_is_null, kinds(takes_missing_for_zero)),
+    (conformance.missing_is_null, kinds(raises_key_error)),
+    (conformance.wrong_types_are_refused, kinds(counts_a_list_as_one)),
     (conformance.commands_match_capabilities, {"commands": {}}),
     (conformance.commands_match_capabilities, {"commands": READ_ONLY_CALLS}),
     (conformance.commands_match_capabilities, {"capabilities": lambda _model: Can.START}),
     (conformance.schedules_name_the_instant, {"commands": DEAF_SCHEDULE}),
     (conformance.schedules_name_the_instant, {"commands": ONE_SCHEDULE}),
     (conformance.nothing_private, {"title": "WVWZZZ1JZXW000001"}),
-    (conformance.nothing_private, {"base_url": "https://me@example.org"}),
+    (conformance.nothing_private, {"hosts": {"api": "https://me@example.org", "auth": "https://example.org"}}),
+    (conformance.hosts_are_encrypted, {"hosts": {"api": "http://example.org", "auth": "https://example.org"}}),
     (conformance.small_and_in_its_place, {"name": "other"}),
     (conformance_http.errors_are_classed, {"outcome": everything_is_rejected}),
     (conformance_http.retry_after_is_kept, {"outcome": everything_is_rejected}),

@@ -119,7 +119,7 @@ def test_a_clock_that_is_off_is_noticed_by_the_date_of_an_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     router = respx.Router(assert_all_called=False)
-    router.get(CONNECTOR.base_url).respond(404, headers={"Date": "Sun, 26 Mar 2023 01:00:00 GMT"})
+    router.get(CONNECTOR.hosts["api"]).respond(404, headers={"Date": "Sun, 26 Mar 2023 01:00:00 GMT"})
     router.route().mock(side_effect=httpx.ConnectError("refused"))
     findings = found(monkeypatch, tmp_path, router)
     assert levels(findings) | {"oem simulator": "ok", "clock": "warn"} == levels(findings)

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from oem_connectors import http as oem_http
+from oem_connectors import wire
 from oem_connectors.answers import MAX_BODY, Answer
-from oem_connectors.base import Call, Connector, Grant
+from oem_connectors.base import Call, Connector, Grant, Reply
 from oem_connectors.errors import (
     Asleep,
     NeedsConsent,
@@ -34,6 +34,7 @@ from oem_connectors.errors import (
 )
 from oem_connectors.http import OemClient, make_http
 from oem_connectors.simulator import CONNECTOR
+from oem_connectors.wire import hosts_of
 from streams.contracts.command import Action
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -43,7 +44,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 async def ask(handler: Handler, use: Callable[[OemClient], Awaitable[Any]], connector: Connector = CONNECTOR) -> Any:
     async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
-        return await use(OemClient(connector, "http://oem.test/", http))
+        return await use(OemClient(connector, http, hosts_of(connector, {"simulator": "http://oem.test/"})))
 
 
 async def read(client: OemClient) -> object:
@@ -141,7 +142,7 @@ async def test_cancelling_the_caller_cancels_the_request() -> None:
         await reader.read()
 
     async with listening(swallow) as url, make_http() as http:
-        task = asyncio.create_task(start(OemClient(CONNECTOR, url, http)))
+        task = asyncio.create_task(start(OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": url}))))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -151,7 +152,7 @@ async def test_cancelling_the_caller_cancels_the_request() -> None:
 async def test_a_refused_connection_is_not_applied() -> None:
     async with make_http() as http:
         with pytest.raises(Unavailable, match="not sent"):
-            await start(OemClient(CONNECTOR, "http://127.0.0.1:1", http))
+            await start(OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": "http://127.0.0.1:1"})))
 
 
 async def test_a_connection_that_closes_after_a_command_leaves_it_unknown() -> None:
@@ -160,9 +161,9 @@ async def test_a_connection_that_closes_after_a_command_leaves_it_unknown() -> N
 
     async with listening(slam) as url, make_http() as http:
         with pytest.raises(OutcomeUnknown):
-            await start(OemClient(CONNECTOR, url, http))
+            await start(OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": url})))
         with pytest.raises(Unavailable):
-            await read(OemClient(CONNECTOR, url, http))
+            await read(OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": url})))
 
 
 @asynccontextmanager
@@ -190,7 +191,7 @@ def http_reply(body: bytes, *headers: str) -> bytes:
 async def test_a_kept_connection_that_closes_is_not_tried_again(method: str) -> None:
     calls = replace(CONNECTOR, commands={Action.START: Call(method, "/start")})
     async with serving(http_reply(b"{}")) as (url, heard), make_http() as http:
-        client = OemClient(calls, url, http)
+        client = OemClient(calls, http, hosts_of(calls, {"simulator": url}))
         await start(client)
         with pytest.raises(OutcomeUnknown):
             await start(client)
@@ -201,7 +202,7 @@ async def test_connections_are_kept_between_calls_and_compressed_answers_underst
     body = gzip.compress(b'{"battery": {"percent": 41}}')
     reply = http_reply(body, "Content-Encoding: gzip")
     async with serving(reply, reply) as (url, heard), make_http() as http:
-        client = OemClient(CONNECTOR, url, http)
+        client = OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": url}))
         for _ in range(2):
             assert (await client.read(GRANT, "a.car1", "car1", NOW)).soc_pct == 41
     assert len(heard) == 2
@@ -212,18 +213,25 @@ async def test_connections_are_kept_between_calls_and_compressed_answers_underst
     [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", b"HTTP/1.1 200"],
     ids=["silence", "half a body", "half a head"],
 )
-async def test_an_answer_that_stalls_is_given_up(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(oem_http._TIMEOUT, "read", 0.05)
+async def test_an_answer_that_stalls_is_given_up(reply: bytes) -> None:
+    hasty = waiting(0.05)
     async with serving(reply, b"") as (url, _), make_http() as http:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
-            await start(OemClient(CONNECTOR, url, http))
+            await start(OemClient(hasty, http, hosts_of(hasty, {"simulator": url})))
         with pytest.raises(Unavailable):
-            await read(OemClient(CONNECTOR, url, http))
+            await read(OemClient(hasty, http, hosts_of(hasty, {"simulator": url})))
+
+
+def waiting(seconds: float) -> Connector:
+    """The simulator's connector, waiting this long for an answer."""
+    commands = {action: replace(call, seconds=seconds) for action, call in CONNECTOR.commands.items()}
+    return replace(CONNECTOR, read=replace(CONNECTOR.read, seconds=seconds), commands=commands)
 
 
 async def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    for part, seconds in {"connect": 1.0, "pool": 0.05, "write": 0.05, "read": 0.5}.items():
-        monkeypatch.setitem(oem_http._TIMEOUT, part, seconds)
+    for part, seconds in {"connect": 1.0, "pool": 0.05, "write": 0.05}.items():
+        monkeypatch.setitem(wire._SHORT, part, seconds)
+    hasty = waiting(0.5)
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -234,7 +242,7 @@ async def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
     async with listening(drip) as url, make_http() as http:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
-            await start(OemClient(CONNECTOR, url, http))
+            await start(OemClient(hasty, http, hosts_of(hasty, {"simulator": url})))
 
 
 async def test_one_call_is_one_request_with_the_ids_of_its_cause() -> None:
@@ -394,8 +402,8 @@ async def test_retry_after_is_kept(wish: str, date: str | None, expected: timede
 async def test_a_spent_quota_is_a_throttle_with_its_wait_whatever_the_status(
     status: int, use: Callable[[OemClient], Awaitable[object]]
 ) -> None:
-    def quota(status: int, body: Any) -> OemError | None:
-        return Throttled("quota") if status == 403 and body.get("code") == "quota_exceeded" else None
+    def quota(reply: Reply) -> OemError | None:
+        return Throttled("quota") if reply.status == 403 and reply.body.get("code") == "quota_exceeded" else None
 
     tight = replace(CONNECTOR, outcome=quota)
     with pytest.raises(Throttled) as caught:

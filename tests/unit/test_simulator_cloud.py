@@ -33,6 +33,7 @@ from oem_connectors.simulator.cloud.log import What
 from oem_connectors.simulator.cloud.run import serve
 from oem_connectors.simulator.cloud.tokens import Terms, TokenBook
 from oem_connectors.simulator.cloud.world import World
+from oem_connectors.wire import hosts_of
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Charge, Plug
 
@@ -71,7 +72,9 @@ async def desk(
     world = World(cars, lambda: opened[0].now if opened else START, 1, FaultScript(faults), budgets)
     runner, url = await serve(world)
     async with make_http() as http:
-        opened.append(Desk(world, OemClient(CONNECTOR, url, http), http, url, START))
+        opened.append(
+            Desk(world, OemClient(CONNECTOR, http, hosts_of(CONNECTOR, {"simulator": url})), http, url, START)
+        )
         yield opened[0]
     await runner.cleanup()
 

@@ -1,0 +1,53 @@
+"""Fills names in braces, as connectors write them, with what the account and the operator's app know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from oem_connectors.base import Connector
+from oem_connectors.errors import Rejected
+
+Names = Mapping[str, str]
+_NAME = re.compile(r"\{([a-z_]+)\}")
+
+
+def filled(template: str, names: Names) -> str:
+    """The text with every `{name}` replaced. Raises `Rejected` where nobody has told the name."""
+
+    def value(match: re.Match[str]) -> str:
+        found = names.get(match[1])
+        if found is None:
+            raise Rejected(f"{match[1]} is missing: neither D2EV_OEM_APPS nor the account's details have it")
+        return found
+
+    return _NAME.sub(value, template)
+
+
+def filled_path(template: str, names: Names) -> str:
+    """As `filled`, every value quoted so that it stays inside its part of the path."""
+    return filled(template, {name: quote(value, safe="") for name, value in names.items()})
+
+
+def filled_texts(value: Any, names: Names) -> Any:
+    """A JSON value with every text in it filled."""
+    if isinstance(value, str):
+        return filled(value, names)
+    if isinstance(value, Mapping):
+        return {key: filled_texts(inner, names) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled_texts(inner, names) for inner in value]
+    return value
+
+
+def names_of(connector: Connector) -> list[str]:
+    """Every name in braces that the connector's own texts hold, sorted; `vehicle` and the tokens are always known."""
+    auth = connector.auth
+    texts: list[object] = [*connector.headers.values(), *auth.form.values()]
+    if auth.basic:
+        texts.append("{client_id}{client_secret}")
+    for call in (connector.read, connector.list_vehicles, *connector.commands.values()):
+        texts += [call.path, *call.headers.values(), {} if callable(call.body) else call.body]
+    return sorted(set(_NAME.findall(str(texts))) - {"vehicle", "token", "refresh_token"})
