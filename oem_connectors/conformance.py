@@ -9,16 +9,20 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import datetime, timedelta
 
 from oem_connectors import conformance_http
 from oem_connectors.base import ABILITY, Can, Connector
 from oem_connectors.mutations import Place, Raw, leaves, with_value, without
+from oem_connectors.quality import BadQuality, quality
 from oem_connectors.subject import RECEIVED, Broken, Subject, ask, said
 from streams.contracts.command import Action
 
 Promise = Callable[[Subject], Iterator[str]]
 _MAX_LINES = 150
+#: The least 32-bit number: what several makers send for "no value".
+SENTINEL = -2147483648
 _MAY_IMPORT = (
     "streams.contracts",
     "httpx",
@@ -80,6 +84,34 @@ def wrong_types_are_refused(subject: Subject) -> Iterator[str]:
                 yield f"{name}: a list in {dotted(place)} is guessed to mean something"
 
 
+def sentinels_are_no_values(subject: Subject) -> Iterator[str]:
+    """A number that stands for "no value" is refused or left out, wherever it comes."""
+    for name, kind, raw in subject.raws():
+        for place, value in leaves(raw):
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found = subject.read(with_value(raw, place, SENTINEL), kind)
+                if found is not None and said(found).items() - _said(subject, raw, kind):
+                    yield f"{name}: {SENTINEL} in {dotted(place)} is taken for a value"
+
+
+def answers_are_recognised(subject: Subject) -> Iterator[str]:
+    """Every sample is known by its own marks for what it is, and reading it leaves it as it was."""
+    for name, kind, raw in subject.raws():
+        wanted = kind or subject.connector.kinds[0].name
+        if subject.connector.recognise(raw) != wanted:
+            yield f"{name}: recognised as {subject.connector.recognise(raw)}, it is a {wanted}"
+        before = deepcopy(raw)
+        if subject.read(raw, kind) != subject.read(raw, kind) or raw != before:
+            yield f"{name}: reading it twice gives two readings, or changes it"
+
+
+def pace_keeps_the_quota(subject: Subject) -> Iterator[str]:
+    """One car read at its pace stays within what the maker allows its account."""
+    reads, pace = subject.connector.limits.reads, subject.connector.pace
+    if reads is not None and reads.per > pace.plugged * reads.calls:
+        yield f"a reading every {pace.plugged} is more than {reads.calls} in {reads.per}"
+
+
 def commands_match_capabilities(subject: Subject) -> Iterator[str]:
     """A model can read, and has a call for each ability it is said to have."""
     connector = subject.connector
@@ -115,6 +147,17 @@ def nothing_private(subject: Subject) -> Iterator[str]:
                 yield f"{where} holds {what}; mask it"
 
 
+def quality_is_told(subject: Subject) -> Iterator[str]:
+    """`quality.toml` says what is done, what is to do and what is exempt, and why."""
+    try:
+        told = quality(subject.folder)
+    except BadQuality as error:
+        yield str(error)
+    else:
+        if not told.done:
+            yield "quality.toml lists nothing as done"
+
+
 def small_and_in_its_place(subject: Subject) -> Iterator[str]:
     """The folder is named like the connector, and `__init__.py` has at most 150 lines."""
     if subject.folder.name != subject.connector.name:
@@ -139,17 +182,23 @@ def hosts_are_encrypted(subject: Subject) -> Iterator[str]:
     for name, url in subject.connector.hosts.items():
         if not re.match(r"https://[\w.-]+(:\d+)?$|http://127\.0\.0\.1(:\d+)?$", url):
             yield f"host {name} must be https://, without a path"
+        elif url.endswith(".invalid"):
+            yield f"host {name} is made up: put the maker's address"
 
 
 PROMISES: tuple[Promise, ...] = (
     samples_normalise,
     new_words_are_unknown,
     missing_is_null,
+    sentinels_are_no_values,
+    answers_are_recognised,
     wrong_types_are_refused,
+    pace_keeps_the_quota,
     commands_match_capabilities,
     schedules_name_the_instant,
     nothing_private,
     hosts_are_encrypted,
+    quality_is_told,
     small_and_in_its_place,
     imports_are_limited,
     conformance_http.errors_are_classed,

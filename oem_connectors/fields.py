@@ -14,6 +14,7 @@ from streams.contracts.telemetry import Telemetry
 Word = TypeVar("Word")
 Raw = Mapping[str, Any]
 _HUGE = 1e300
+_SINCE, _UNTIL = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
 
 def _at(raw: Raw, path: tuple[str, ...]) -> Any:
@@ -75,6 +76,17 @@ def instant(raw: Raw, *path: str) -> datetime | None:
     if at.tzinfo is None:
         raise _wrong(path, "a time with its offset from UTC")
     return at.astimezone(UTC)
+
+
+def epoch(raw: Raw, *path: str, per_second: int = 1) -> datetime | None:
+    """A time counted from 1970-01-01 UTC, in seconds or their `per_second`th part; None where the maker says nothing.
+
+    Before 2000 and after 2100 no car of today has spoken: such a number stands for something else, so None.
+    """
+    found = number(raw, *path)
+    if found is None or not _SINCE <= found / per_second < _UNTIL:
+        return None
+    return datetime.fromtimestamp(found / per_second, UTC)
 
 
 def reading(**fields: Any) -> Telemetry:
