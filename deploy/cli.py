@@ -21,6 +21,7 @@ from deploy.commands import (
     drill,
     explain,
     guardian,
+    oem,
     plan,
     processes,
     release,
@@ -30,9 +31,10 @@ from deploy.commands import (
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.topics import TopicsDiffer
+from oem_connectors.registry import RegistryError
 
 #: What a user can mend; everything else is a defect and keeps its traceback.
-BAD_INPUT = (BadSettings, ValueError)
+BAD_INPUT = (BadSettings, ValueError, RegistryError)
 TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet, VariantFailed)
 
 
@@ -50,6 +52,7 @@ def app() -> typer.Typer:
     cli.command("guardian")(guardian.guardian)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
+    cli.add_typer(oem.app(), name="oem")
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
     cli.add_typer(bench.app(), name="bench")

@@ -27,9 +27,7 @@ def quality(folder: Path) -> Quality:
     try:
         found = tomllib.loads((folder / FILE).read_text("utf-8"))
     except FileNotFoundError:
-        raise BadQuality(
-            f"{FILE} is missing; it lists what is done, what is to do and what is exempt because"
-        ) from None
+        raise BadQuality(f"{FILE} is missing; it lists done, todo and exempt") from None
     except tomllib.TOMLDecodeError as error:
         raise BadQuality(f"{FILE}: {error}") from None
     for name, lines in found.items():

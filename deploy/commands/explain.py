@@ -22,7 +22,7 @@ def explain(
     from deploy.explain import as_object, look_up
     from deploy.explain_text import text
 
-    until = None if at is None else _instant(at)
+    until = None if at is None else instant("--at", at)
     known = look_up(load().bootstrap, _car(car), until)
     print(json.dumps(as_object(known), ensure_ascii=False) if as_json else text(known))
 
@@ -34,8 +34,9 @@ def _car(given: str) -> str:
         raise ValueError(f"{given!r} is no car key; give <oem account>.<vehicle>, for example acct7.car1") from None
 
 
-def _instant(given: str) -> datetime:
-    problem = f"--at {given}: give RFC 3339 with an offset, for example 2023-03-26T01:00:00Z"
+def instant(option: str, given: str) -> datetime:
+    """An instant given on the command line, in UTC. ValueError says how to mend it."""
+    problem = f"{option} {given}: give RFC 3339 with an offset, for example 2023-03-26T01:00:00Z"
     try:
         at = datetime.fromisoformat(given)
     except ValueError:

@@ -26,8 +26,8 @@ def actions(module: ast.Module) -> set[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Action":
             taken.add(node.attr)
             named.add(id(node.value))
-        elif isinstance(node, ast.arg | ast.AnnAssign):
-            named.add(id(node.annotation))
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            named |= {id(inner) for inner in ast.walk(annotation)} if annotation is not None else set()
     bare = {node.id for node in ast.walk(module) if isinstance(node, ast.Name) and id(node) not in named}
     return taken | (bare & {"Action"})
 

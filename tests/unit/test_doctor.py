@@ -92,15 +92,15 @@ def test_a_data_dir_that_is_a_file_fails(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_an_oem_address_that_was_given_must_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
 ) -> None:
-    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulator": "http://oem.test"}')
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulator": "https://oem.test"}')
     assert levels(findings)["oem simulator"] == "fail"
 
 
 def test_an_oem_nobody_knows_is_named_with_those_that_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
 ) -> None:
-    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulatr": "http://oem.test"}')
-    assert any(f.level == "fail" and "'simulatr'; there are simulator" in f.detail for f in findings)
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_URLS='{"simulatr": "https://oem.test"}')
+    assert any(f.level == "fail" and "'simulatr'; there are " in f.detail for f in findings)
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,15 @@ async def test_no_foreign_exception_escapes(foreign: Exception, use: Callable[..
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("failing", ["normalise", "vehicles", "outcome"])
+@pytest.mark.parametrize("failing", ["kinds", "vehicles", "outcome"])
 async def test_an_exception_of_a_connectors_own_rule_does_not_escape(failing: str) -> None:
     def rule(*_args: object) -> Any:
         raise KeyError("secret-access")
 
-    broken = replace(CONNECTOR, **{failing: rule})  # type: ignore[arg-type]
-    use = {"normalise": read, "vehicles": listing, "outcome": start}[failing]
-    with pytest.raises(OutcomeUnknown if failing == "outcome" else Unreadable, match="rule failed: KeyError") as caught:
+    value: Any = (replace(CONNECTOR.kinds[0], fields=rule),) if failing == "kinds" else rule
+    broken = replace(CONNECTOR, **{failing: value})
+    use = {"kinds": read, "vehicles": listing, "outcome": start}[failing]
+    with pytest.raises(OutcomeUnknown if failing == "outcome" else Unreadable, match="failed: KeyError") as caught:
         await ask(answers(200), use, broken)
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 

@@ -1,0 +1,1 @@
+"""Tools for those who add a car maker, and for those who want to know what one can do."""
