@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test exact format check test-kafka faults up down picture bench bench-setup lock clean
+.PHONY: help setup setup-dev demo test exact format check test-kafka faults up down picture bench bench-setup fuzz lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ faults: setup-dev ## Kill workers at every failpoint and at any moment, CYCLES t
 	@$(BIN)/python -m pytest -q -m long tests/faults tests/integration
 	@$(BIN)/python -m tests.faults.long_run --cycles $(CYCLES) --vehicles $(VEHICLES) $(if $(SEED),--seed $(SEED))
 
+FUZZ_RUNS ?= 1000000
+fuzz: setup-dev $(VENV)/.fuzz ## Read FUZZ_RUNS made-up answers with every connector and every feed: no crash, no guess
+	@$(BIN)/python -m tests.fuzz.run --runs $(FUZZ_RUNS) $(if $(SEED),--seed $(SEED))
+
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
 	@$(BIN)/d2ev broker up $(ARGS)
 
@@ -75,6 +79,7 @@ lock: ## Resolve the newest allowed versions into requirements/*.txt (needs uv)
 	$(LOCK) pyproject.toml --upgrade -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --upgrade --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/bench.in --upgrade -o requirements/bench.txt
+	$(LOCK) requirements/fuzz.in --upgrade -o requirements/fuzz.txt
 
 clean: ## Remove everything that can be made again (asks a running local Kafka to stop first)
 	@if [ -x $(BIN)/python ] && [ -d .kafka ]; then $(BIN)/d2ev broker down; fi
@@ -95,6 +100,10 @@ $(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing the development tools into $(VENV) …"
 	@$(call install,$(VENV),requirements/dev.txt)
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	@$(call install,$(VENV),requirements/fuzz.txt)
 	@touch $@
 
 .venv-bench/.done: requirements/bench.txt | .venv-bench/bin/python
