@@ -40,7 +40,7 @@ _PRIVATE = {
 def samples_normalise(subject: Subject) -> Iterator[str]:
     """At least three samples, and each gives exactly the telemetry beside it."""
     if len(subject.samples) < 3:
-        yield f"{len(subject.samples)} samples in samples/*.json; give at least three"
+        yield f"at least three samples are needed in samples/*.json; there are {len(subject.samples)}"
     for name, sample in subject.samples.items():
         found = subject.read(sample["raw"], sample.get("kind"))
         if found is None or said(found) != sample["expected"]:

@@ -141,6 +141,7 @@ def test_the_example_of_a_connector_keeps_every_promise_but_the_number_of_sample
     page = text(FOLDER / "adding-an-oem.md")
     folder = tmp_path / "acme"
     (folder / "samples").mkdir(parents=True)
+    (folder / "quality.toml").write_text('done = ["all"]', encoding="utf-8")
     for language, name in {"python": "__init__.py", "json": "samples/charging.json"}.items():
         (example,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
         (folder / name).write_text(example, encoding="utf-8")
