@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -62,6 +62,16 @@ def word(raw: Raw, words: Mapping[str, Word], unknown: Word, *path: str) -> Word
     """The meaning of a word; `unknown` for a word not in the table and where the maker says nothing."""
     found = text(raw, *path)
     return unknown if found is None else words.get(found, unknown)
+
+
+def objects(raw: Raw, *path: str) -> Sequence[Raw]:
+    """A list of objects, empty where the maker says nothing."""
+    value = _at(raw, path)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        raise _wrong(path, "a list of objects")
+    return value
 
 
 def instant(raw: Raw, *path: str) -> datetime | None:

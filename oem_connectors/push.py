@@ -16,7 +16,8 @@ from oem_connectors.fields import Raw
 class Event:
     """News of one car. `raw` is of the connector's kind named `kind`; empty where only consent is told.
 
-    `id` is the maker's, the same when it is delivered again. `consent_lost`: the driver has taken it back.
+    `id` is the maker's, the same when it is delivered again. `consent_lost`: the driver has taken it back. `user` is
+    the driver by the id that the maker knows, where told; an event of a whole account names no vehicle.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Event:
     raw: Raw
     at: datetime | None = None
     consent_lost: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
