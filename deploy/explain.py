@@ -200,6 +200,9 @@ def _about_the_plan(known: Known) -> Iterable[str]:
 
 
 def _about_control(known: Known) -> Iterable[str]:
+    wanted = known.registration is not None and known.registration.prove_control
+    if wanted and (known.standing is None or known.standing.proven_at is None):
+        yield "it is not proven yet that the car starts again after a stop"
     session = None if known.state is None or known.state.session is None else known.state.session.id
     if known.standing is not None and session is not None:
         if known.standing.gave_up_session == session:

@@ -32,6 +32,7 @@ class Standing(Contract):
     gave_up_session: str | None = Field(default=None, description="commands have no effect")
     driver_session: str | None = Field(default=None, description="the driver switched the car by hand")
     own_schedule_session: str | None = Field(default=None, description="the car's own schedule rules")
+    proven_at: Instant | None = Field(default=None, description="when the car first resumed at our word after a stop")
     at_risk_session: str | None = Field(default=None, description="the last safe start is near and no power is seen")
     reason: str
     at: Instant

@@ -36,6 +36,9 @@ class Registration(Contract):
     region: str = Field(description="carbon region, key of the carbon forecast")
     tariff: str = Field(description="key of the price forecast")
     consent: Literal["given", "withdrawn"] = "given"
+    prove_control: bool = Field(
+        default=False, description="at its first pause the car is started again at once, to see that it does"
+    )
     grant_sealed: str | None = Field(default=None, description="sealed OAuth refresh token of the OEM account")
     registered_at: Instant
 

@@ -16,6 +16,8 @@ from streams.domain.outcome import BACKSTOPS
 
 #: `detail` of a failed command that a wake may mend.
 ASLEEP: Final = "asleep"
+#: The reason of a start that only shows that the car resumes.
+PROOF: Final = "proof"
 
 
 def refused(case: Situation, want: Want, switch: Action) -> str | None:
@@ -92,7 +94,8 @@ def wait_until(case: Situation, want: Want, action: Action) -> tuple[datetime | 
     if failures and command is not None and not at_once:
         pause = policy.backoff * 2 ** min(failures - 1, 10)
         waits.append((command.at + min(pause, policy.max_backoff), "retry_later"))
-    if last is not None and not want.urgent and action is not Action.WAKE and last.action is not action:
+    proving = last is not None and PROOF in {want.reason, last.reason}
+    if last is not None and not (want.urgent or proving or action is Action.WAKE or last.action is action):
         waits.append((last.decided_at + policy.min_dwell, "min_dwell"))
     overdrawn = control.commands - policy.max_commands
     if command is not None and overdrawn >= 0 and not at_once:

@@ -58,6 +58,7 @@ class ControlState(BaseModel):
     at_risk: bool = Field(default=False, description="no power near the last safe start: tell the driver")
     obeyed_session: str | None = Field(default=None, description="in it a stop of ours was obeyed, and no start since")
     resume_failures: int = Field(default=0, ge=0, description="starts in a row without effect after an obeyed stop")
+    proven_at: Instant | None = Field(default=None, description="when it first resumed at our word after a stop")
     cannot_resume: bool = Field(default=False, description="once stopped it does not start again")
     stop_ignored_session: str | None = Field(default=None, description="the last session in which a stop was ignored")
     ignores_stop: bool = Field(default=False, description="stops were ignored in two sessions")

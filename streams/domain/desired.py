@@ -47,6 +47,8 @@ class ControlPolicy:
     min_dwell: timedelta = timedelta(minutes=15)
     #: A car is only held while this much time is left before its last safe start.
     release_margin: timedelta = timedelta(minutes=15)
+    #: With less time than this before its block, a car proves by that block that it resumes.
+    proof_room: timedelta = timedelta(minutes=30)
     #: A car that charges is not stopped for less than this: one that was let go must not be caught again.
     min_hold: timedelta = timedelta(minutes=30)
     #: The driver is told this long before the last safe start that no power is seen,
@@ -223,11 +225,28 @@ def _between_blocks(case: Situation, plan: Schedule, release: datetime | None) -
         return _leave(case, "too_late_to_hold")
     if case.state.charge in ON and case.now + case.policy.min_hold >= release:
         return Want(None, "too_late_to_hold", case.now)
+    if _proof_due(case, plan):
+        return Want(True, "proof", case.session.plugged_at)
     since = [end for _, end in spans(case, plan) if end <= case.now]
     last = last_switch(case.control, case.session)
     if last is not None and last.action is Action.START:  # of a block that a newer plan knows nothing of
         since.append(last.decided_at)
+    if case.control.proven_at is not None:  # what is wanted after the proof is not what was wanted before
+        since.append(case.control.proven_at)
     return Want(False, "waiting_for_block", max([case.session.plugged_at, *since]))
+
+
+def _proof_due(case: Situation, plan: Schedule) -> bool:
+    """A car never seen to resume is started again as soon as a stop held, unless its block is about to show it anyway.
+
+    One that fails to is found out hours before it matters.
+    """
+    control = case.control
+    if not case.registration.prove_control or control.proven_at is not None or Action.START not in case.can:
+        return False
+    later = next_start(case, plan)
+    soon = later is not None and later < case.now + case.policy.proof_room
+    return control.obeyed_session == case.session.id and not soon
 
 
 def _remaining_kwh(block: Block, now: datetime) -> float:

@@ -105,7 +105,10 @@ def _start_learned(control: ControlState, message: CommandEvent) -> dict[str, An
         return {}
     if message.phase is CommandPhase.CONFIRMED:
         full = control.state is not None and control.state.charge is Charge.COMPLETE
-        return {} if full else {"obeyed_session": None, "resume_failures": 0, "cannot_resume": False}
+        if full:
+            return {}
+        proven = {"proven_at": control.proven_at or message.at}
+        return proven | {"obeyed_session": None, "resume_failures": 0, "cannot_resume": False}
     if message.phase is not CommandPhase.FAILED or message.detail != IGNORED:
         return {}
     failures = control.resume_failures + 1

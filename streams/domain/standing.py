@@ -17,6 +17,7 @@ def standing(control: ControlState, reason: str, now: datetime) -> Standing:
         gave_up_session=current if control.gave_up else None,
         driver_session=control.driver_override_session,
         own_schedule_session=control.own_schedule_session,
+        proven_at=control.proven_at,
         at_risk_session=current if control.at_risk else None,
         reason=reason,
         at=now,

@@ -67,6 +67,7 @@ def test_a_complete_chain_leaves_nothing_open() -> None:
     [
         (REGISTRATION, None, "the car is not registered"),
         (REGISTRATION, said(REGISTRATION, consent="withdrawn"), "the driver has withdrawn consent"),
+        (REGISTRATION, said(REGISTRATION, prove_control=True), "it is not proven yet that the car starts again"),
         (
             ACCOUNT,
             said(ACCOUNT, link=Link.NEEDS_CONSENT, reason="refused by the OEM"),
@@ -119,6 +120,9 @@ def test_an_old_reading_no_longer_tells_what_the_car_does() -> None:
 
 
 def test_what_a_session_left_behind_says_nothing_of_the_next() -> None:
+    proven = Standing(car=CAR, proven_at=EVENING, reason="-", at=EVENING)
+    wanted = entry(REGISTRATION, said(REGISTRATION, prove_control=True))
+    assert open_questions(known(wanted, entry(STANDING, proven))) == []
     gone = Standing(car=CAR, gave_up_session="earlier", driver_session="earlier", reason="-", at=EVENING)
     assert open_questions(known(entry(STANDING, gone))) == []
 
