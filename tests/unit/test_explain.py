@@ -67,7 +67,11 @@ def test_a_complete_chain_leaves_nothing_open() -> None:
     [
         (REGISTRATION, None, "the car is not registered"),
         (REGISTRATION, said(REGISTRATION, consent="withdrawn"), "the driver has withdrawn consent"),
-        (REGISTRATION, said(REGISTRATION, prove_control=True), "it is not proven yet that the car starts again"),
+        (
+            REGISTRATION,
+            said(REGISTRATION, prove_control=True),
+            "it is not proven yet that the car starts again after a stop",
+        ),
         (
             ACCOUNT,
             said(ACCOUNT, link=Link.NEEDS_CONSENT, reason="refused by the OEM"),
