@@ -77,8 +77,9 @@ class OAuth2:
 
     `form` is what is posted, its names in braces filled as in a `Call`; `{refresh_token}` is the token in custody.
     `basic`: the app's id and secret travel as HTTP Basic. `shared`: one token serves all accounts and none has a
-    refresh token of its own. `access` names the field of the answer that holds the token, dotted where it is nested.
-    `lost` are the maker's words for: the driver has to link again.
+    refresh token of its own. `json`: the form is sent as JSON. `access` and `rotated` name the fields of the answer
+    that hold the new tokens, dotted where they are nested; `lasts` is how long an access token lives unless the answer
+    says. `lost` are the maker's words for: the driver has to link again.
     """
 
     token_path: str
@@ -92,7 +93,10 @@ class OAuth2:
     )
     basic: bool = False
     shared: bool = False
+    json: bool = False
     access: str = "access_token"
+    rotated: str = "refresh_token"
+    lasts: timedelta = timedelta(hours=1)
     lost: frozenset[str] = frozenset({"invalid_grant"})
 
 
@@ -207,7 +211,8 @@ class Connector:
     `capabilities` answers per model, and `by_model` gives calls that some models need instead; None there is the
     reading. `kinds` are the shapes in which it tells of a car; the first is what `read` answers. `vehicles(raw)`
     translates one answer of `list_vehicles`. `place(raw)` is (latitude, longitude) in degrees where an answer has one:
-    it is reduced to at home or not before anything leaves. All of them raise `Unreadable` and nothing else.
+    it is reduced to at home or not before anything leaves. `locate` asks for the place of a plugged car, once a stay,
+    where readings have none. All of them raise `Unreadable` and nothing else.
     """
 
     name: str
@@ -225,6 +230,7 @@ class Connector:
     headers: Mapping[str, str] = field(default_factory=lambda: BEARER)
     outcome: Outcome = by_status
     by_model: Callable[[str], Mapping[Action | None, Call]] = lambda _model: {}
+    locate: Call | None = None
     place: Callable[[Raw], tuple[float, float] | None] = lambda _raw: None
     consent: Consent | None = None
     hook: Hook | None = None

@@ -22,7 +22,7 @@ from oem_connectors.tokens import Tokens
 from oem_connectors.transport import AiohttpTransport
 from oem_connectors.wire import Wire, hosts_of
 from streams.contracts.command import Action
-from streams.contracts.telemetry import Telemetry
+from streams.contracts.telemetry import Plug, Telemetry
 
 
 def make_http() -> httpx.AsyncClient:
@@ -64,6 +64,8 @@ class OemClient:
         self._tokens = Tokens(connector, self._wire)
         #: Where cars were found when they had been looked for in the wrong region.
         self._regions: dict[str, str] = {}
+        #: Whether a car that stays plugged in is at home.
+        self._at_home: dict[str, bool] = {}
 
     async def read(self, grant: Grant, car: str, vehicle: str, now: datetime, model: str = "") -> Telemetry:
         """Read one car. `now` becomes the received time."""
@@ -75,7 +77,26 @@ class OemClient:
         home = about.credential.details.get("home")
         if said.at_home is not None or home is None:
             return said
-        return said.model_copy(update={"at_home": is_home(translated(self.connector.place, raw), home)})
+        at_home = is_home(translated(self.connector.place, raw), home)
+        if at_home is None:
+            at_home = await self._looked_up(about, said, home)
+        return said.model_copy(update={"at_home": at_home})
+
+    async def _looked_up(self, about: _About, said: Telemetry, home: str) -> bool | None:
+        """Whether a plugged car is at home, asked for once: it moves only when it is unplugged."""
+        if said.plug is not Plug.PLUGGED or self.connector.locate is None:
+            self._at_home.pop(about.vehicle, None)
+            return None
+        if about.vehicle not in self._at_home:
+            try:
+                raw = self._good(await self._call(self.connector.locate, about, changes=False))
+                found = is_home(translated(self.connector.place, raw), home)
+            except OemError:
+                return None  # the reading itself is good; the next one asks again
+            if found is None:
+                return None
+            self._at_home[about.vehicle] = found
+        return self._at_home[about.vehicle]
 
     async def list_vehicles(self, grant: Grant) -> Sequence[Vehicle]:
         """The cars of the account."""

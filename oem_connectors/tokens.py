@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 
 from oem_connectors.answers import Answer, failure, timed, translated
-from oem_connectors.base import Connector, Grant, Reply
+from oem_connectors.base import Connector, Grant, OAuth2, Reply
 from oem_connectors.credential import Credential, pack, unpack
 from oem_connectors.errors import NeedsConsent, OemError, OutcomeUnknown, Unavailable
 from oem_connectors.wire import Wire
 
-#: RFC 6749 leaves the lifetime optional; a 401 corrects a wrong guess.
-_LIFETIME_SECONDS = 3600
 #: Where makers put the name of what is wrong.
 _ERROR_FIELDS = ("error", "errorCode", "error_code", "code")
 
@@ -64,7 +62,7 @@ class Tokens:
         refusal = self._refusal(answer)
         if refusal is not None:
             raise refusal
-        return _grant(answer.mapping(), auth.access, held, now)
+        return _grant(answer.mapping(), auth, held, now)
 
     def _refusal(self, answer: Answer) -> OemError | None:
         """Why no new grant came; None where one did."""
@@ -72,7 +70,7 @@ class Tokens:
         word = next((str(body[name]) for name in _ERROR_FIELDS if name in body), "")
         if word in auth.lost:
             return NeedsConsent(f"the maker refuses the refresh token ({word})")
-        if answer.ok and _nested(body, auth.access) is not None:
+        if answer.ok and isinstance(_nested(body, auth.access), str):
             return None
         reply = Reply(answer.status, body, None, answer.headers)
         verdict = translated(self._connector.outcome, reply, failed=OutcomeUnknown)
@@ -83,21 +81,20 @@ class Tokens:
         return failure(answer, changes=not auth.shared)
 
 
-def _nested(body: Mapping[str, Any], path: str) -> str | None:
+def _nested(body: Mapping[str, Any], path: str) -> Any:
     found: Any = body
     for name in path.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) else None
+    return found
 
 
-def _grant(body: Mapping[str, Any], access: str, held: Credential, now: datetime) -> Grant:
-    """A maker that does not rotate sends no new refresh token: the old one stays."""
-    rotated, seconds = body.get("refresh_token"), body.get("expires_in")
+def _grant(body: Mapping[str, Any], auth: OAuth2, held: Credential, now: datetime) -> Grant:
+    """A maker that does not rotate sends no new refresh token: the old one stays. A 401 corrects a wrong lifetime."""
+    access, rotated, seconds = _nested(body, auth.access), _nested(body, auth.rotated), body.get("expires_in")
     if not isinstance(rotated, str | None):
         raise OutcomeUnknown("agreed, but no token came")
-    lifetime = seconds if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _LIFETIME_SECONDS
-    return Grant(
-        pack(_nested(body, access) or "", held.details),
-        pack(rotated or held.token, held.details),
-        now + timedelta(seconds=lifetime),
-    )
+    if isinstance(seconds, int | float) and 0 < seconds < 1e9:
+        lifetime = timedelta(seconds=seconds)
+    else:
+        lifetime = auth.lasts
+    return Grant(pack(access, held.details), pack(rotated or held.token, held.details), now + lifetime)

@@ -70,12 +70,14 @@ class Wire:
 
     async def post_form(self, host: str, path: str, form: Mapping[str, str], names: Names, *, changes: bool) -> Answer:
         """Post to a token endpoint, as its app where the connector says so."""
-        known = self._app | dict(names)
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        if self._connector.auth.basic:
+        known, auth = self._app | dict(names), self._connector.auth
+        kind = "application/json" if auth.json else "application/x-www-form-urlencoded"
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        if auth.basic:
             pair = filled("{client_id}:{client_secret}", known)
             headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-        content = urlencode({name: filled(text, known) for name, text in form.items()}).encode()
+        fields = {name: filled(text, known) for name, text in form.items()}
+        content = (json.dumps(fields) if auth.json else urlencode(fields)).encode()
         url = self._host(host, known.get("region")) + filled_path(path, known)
         return await self._send("POST", url, headers, content, changes=changes, seconds=_TOKEN_SECONDS)
 

@@ -280,6 +280,52 @@ async def test_a_reading_says_at_home_by_its_place_and_never_the_place() -> None
         assert "20.0" not in repr(said[-1])
 
 
+async def test_a_plugged_car_is_looked_for_once_and_again_after_it_was_unplugged() -> None:
+    def told(raw: Mapping[str, Any]) -> tuple[float, float] | None:
+        return (raw["lat"], raw["lon"]) if "lat" in raw else None
+
+    placed = replace(CONNECTOR, place=told, locate=Call("GET", "/where/{vehicle}"))
+    cable, where, said = ["LOCKED"], [{"lat": 10.0, "lon": 20.0}], []
+
+    def cloud(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/where"):
+            return httpx.Response(200 if where[0] else 503, json=where[0])
+        return httpx.Response(200, json={"cable": cable[0]})
+
+    async def use(client: OemClient) -> None:
+        async def at_home() -> bool | None:
+            return (await client.read(grant(user_id="u", home="10,20"), "a.b", "c", NOW)).at_home
+
+        said.extend([await at_home(), await at_home()])
+        cable[0], where[0] = "OUT", {"lat": 11.0, "lon": 20.0}
+        said.append(await at_home())
+        cable[0], where[0] = "LOCKED", {}
+        said.append(await at_home())
+        where[0] = {"lat": 11.0, "lon": 20.0}
+        said.append(await at_home())
+
+    requests = await asked(use, placed, cloud)
+    assert said == [True, True, None, None, False]
+    assert sum(request.url.path.startswith("/where") for request in requests) == 3
+
+
+async def test_tokens_may_be_asked_for_in_json_and_named_otherwise() -> None:
+    auth = OAuth2(
+        token_path="/t", form={"token": "{refresh_token}"}, json=True, access="accessToken", rotated="refreshToken",
+        lasts=timedelta(minutes=15),
+    )  # fmt: skip
+
+    async def use(client: OemClient) -> None:
+        new = await client.refresh(pack("rt", {}), NOW)
+        assert (unpack(new.access_token).token, unpack(new.refresh_token).token) == ("a", "r")
+        assert new.expires_at == NOW + timedelta(minutes=15)
+
+    answer = ok({"accessToken": "a", "refreshToken": "r"})
+    (request,) = await asked(use, replace(CONNECTOR, auth=auth), answer)
+    assert json.loads(request.content) == {"token": "rt"}
+    assert request.headers["content-type"] == "application/json"
+
+
 # Parts
 
 
