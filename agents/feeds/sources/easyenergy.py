@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agents.feeds.source import Answer, Asked, Curve, Denied, NotPublished, Param, Request, Source
+from agents.feeds.source import Answer, Asked, Curve, Denied, NotPublished, Param, Refused, Request, Source
 from agents.feeds.sources.curves import Piece, days, prices, scaled
 from agents.feeds.sources.reading import Part, json_of
 from streams.contracts.forecast import ForecastKind
@@ -30,8 +30,14 @@ def _parse(answer: Answer, asked: Asked) -> Curve:
     rows = list(whole["prices"].rows())
     if not rows:
         raise NotPublished("no prices yet")
-    zone = ZoneInfo(asked.params["zone"])
-    return prices(_pieces(rows, zone, asked.params["part"]), "EUR", asked)
+    return prices(_pieces(rows, _zone(asked), asked.params["part"]), "EUR", asked)
+
+
+def _zone(asked: Asked) -> ZoneInfo:
+    try:
+        return ZoneInfo(asked.params["zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused("the setting zone names no time zone") from None
 
 
 def _pieces(rows: list[Part], zone: ZoneInfo, part: str) -> Iterator[Piece]:
