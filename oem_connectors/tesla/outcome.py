@@ -23,11 +23,10 @@ from oem_connectors.errors import (
 )
 from streams.contracts.command import Action
 
-#: The reasons why a car does not do what already is so. Through the proxy they come behind a sentence.
+#: The reasons why a car need not do what it is asked, beside those that say "already" themselves.
 ALREADY: Mapping[Action, frozenset[str]] = {
-    Action.START: frozenset({"is_charging", "complete", "already_set"}),
-    Action.STOP: frozenset({"not_charging", "complete", "disconnected", "already_set"}),
-    Action.SCHEDULE: frozenset({"already_set"}),
+    Action.START: frozenset({"is_charging", "complete"}),
+    Action.STOP: frozenset({"not_charging", "complete", "disconnected"}),
 }
 #: Texts by which an error is known, and what it means. The first that is found counts.
 TEXTS: tuple[tuple[str, Callable[[str], OemError], str], ...] = (
@@ -62,7 +61,7 @@ def outcome(reply: Reply) -> str | OemError | None:
     response = reply.body.get("response")
     if isinstance(response, Mapping) and response.get("result") is False:
         return _refusal(str(response.get("reason")), reply.action)
-    if reply.action is None and reply.body.get("state") in {"asleep", "offline"}:
+    if reply.action is None and reply.body.get("state") in ("asleep", "offline"):
         return Asleep("the car sleeps or is out of reach")
     found = _by_text(f"{reply.body.get('error')} {reply.body.get('error_description')}")
     if isinstance(found, Asleep) and reply.action is Action.WAKE:
@@ -73,9 +72,10 @@ def outcome(reply: Reply) -> str | OemError | None:
 
 
 def _refusal(reason: str, action: Action | None) -> str | OemError:
+    """A reason is one word; the proxy puts a sentence before it."""
     named = _REASON.search(reason)
     word = named[0] if named else "no reason given"
-    if action is not None and word in ALREADY.get(action, ()):
+    if action is not None and (word in ALREADY.get(action, ()) or word.startswith("already_")):
         return "already"
     if word == "could_not_wake_buses":
         return Asleep("the car has not woken up")
