@@ -52,7 +52,7 @@ def _acknowledged(root: Node) -> Exception:
     texts = [said(text) for reason in root.all("Reason") if (text := reason.said("text"))]
     if any("no matching data" in text.lower() for text in texts):
         return NotPublished("no matching data found")
-    if any("token" in text.lower() for text in texts):
+    if any("security token" in text.lower() for text in texts):
         return Denied("the security token is not accepted")
     return Refused(f"the source refuses: {'; '.join(texts)[:160] or 'no reason given'}")
 
