@@ -6,15 +6,19 @@ import argparse
 import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["oem_connectors", "agents.feeds"]):
     from tests.fuzz import answers, curves
 
+#: Inputs that broke a rule.
+KEPT = Path(".d2ev/fuzz")
+
 
 def main() -> None:
-    """Fuzz until the runs are over; libFuzzer keeps the input that broke a rule in the folder it ran in."""
+    """Fuzz until the runs are over; the input that broke a rule is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -34,7 +38,9 @@ def main() -> None:
             print(f"{given.runs:9,} made-up answers: no crash, no guess", flush=True)
             os._exit(0)
 
-    atheris.Setup([sys.argv[0], "-runs=-1", f"-seed={given.seed}", "-verbosity=0", "-max_len=256"], one)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    options = ["-runs=-1", f"-seed={given.seed}", "-verbosity=0", "-max_len=256", f"-artifact_prefix={KEPT}/"]
+    atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()
 
 
