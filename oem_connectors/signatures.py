@@ -16,4 +16,5 @@ def signed(secret: SecretStr, message: bytes, signature: str, digest: str) -> bo
     """Whether a hex signature, in either case, is that of the message. An empty secret signs nothing."""
     if not secret.get_secret_value():
         return False
-    return hmac.compare_digest(hmac_hex(secret, message, digest).encode(), signature.strip().lower().encode())
+    given = signature.strip().lower().encode(errors="replace")
+    return hmac.compare_digest(hmac_hex(secret, message, digest).encode(), given)

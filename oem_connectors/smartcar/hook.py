@@ -28,7 +28,9 @@ def greeting(body: Any, secret: SecretStr) -> Mapping[str, str] | None:
         return None
     holder = body.get("data") or body.get("payload")
     challenge = holder.get("challenge") if isinstance(holder, Mapping) else None
-    return {"challenge": hmac_hex(secret, challenge.encode(), "sha256")} if isinstance(challenge, str) else None
+    if not isinstance(challenge, str):
+        return None
+    return {"challenge": hmac_hex(secret, challenge.encode(errors="replace"), "sha256")}
 
 
 def events(body: Any) -> Sequence[Event]:
