@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from streams.contracts.forecast import Basis as Basis
 from streams.contracts.forecast import ForecastKind, Slot
-
-Basis = Literal["average", "marginal"]
 
 
 class FeedError(Exception):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from streams.contracts.base import Contract, Instant, check_order
+
+#: What a carbon value means: of all energy in the grid, or of the next kWh. The two are never mixed.
+Basis = Literal["average", "marginal"]
 
 
 class ForecastKind(StrEnum):
@@ -36,6 +39,11 @@ class Forecast(Contract):
     source: str
     known_until: Instant
     slots: tuple[Slot, ...] = Field(min_length=1, max_length=2000)
+    basis: Basis | None = Field(None, description="carbon of all energy (average) or of the next kWh (marginal)")
+    flags: tuple[str, ...] = Field((), description="what to know of it: partial, preliminary, spike")
+    good_until: Instant | None = Field(
+        None, description="plans no longer count with it from then on, unless renewed; null: as long as it reaches"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

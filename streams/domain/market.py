@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from streams.contracts.forecast import Forecast, Slot
+from streams.domain.forecasts import in_force
 from streams.domain.planner.curve import CostSlot, Curve, combine
 from streams.domain.planner.unknown import expected, next_publication, worth_waiting
 
@@ -23,7 +24,7 @@ class Market:
         self.price = price
         self.carbon = carbon
         self.adders = adders
-        self._curves: dict[tuple[float, datetime | None, datetime | None], Curve] = {}
+        self._curves: dict[tuple[float, datetime | None, datetime | None, bool], Curve] = {}
         self._hour: datetime | None = None
 
     @property
@@ -31,12 +32,19 @@ class Market:
         """ISO 4217 code of the price."""
         return self.price.unit.split("/")[0]
 
+    def carbon_at(self, now: datetime) -> Forecast | None:
+        """The carbon forecast that plans count with; None where there is none, or it was not renewed in time."""
+        return in_force(self.carbon, now)
+
     def curve(self, carbon_price_per_tonne: float, now: datetime, until: datetime) -> Curve | None:
-        """The curve from `now` on, as far as it is known; None when nothing is.
+        """The curve from `now` on, as far as it is known; None when nothing is, or it was not renewed in time.
 
         When prices end before `until`, those of past days stand in, weighed by what waiting for the next publication
         is worth; such slots are estimated.
         """
+        if in_force(self.price, now) is None:
+            return None
+        carbon = self.carbon_at(now)
         hour = now.replace(minute=0, second=0, microsecond=0)
         if hour != self._hour or len(self._curves) >= _MOST_CURVES:
             self._curves.clear()
@@ -45,20 +53,25 @@ class Market:
         if until > self.price.slots[-1].end:
             ahead = _whole_hour(min(until, hour + _FARTHEST))
             reveal = next_publication(self.price, now)
-        key = (carbon_price_per_tonne, ahead, reveal)
+        key = (carbon_price_per_tonne, ahead, reveal, carbon is None)
         curve = self._curves.get(key)
         if curve is None:
-            slots = self._slots(carbon_price_per_tonne, hour, ahead, reveal)
+            slots = self._slots(carbon, carbon_price_per_tonne, hour, ahead, reveal)
             curve = self._curves[key] = Curve(slots, carbon_price_per_tonne)
         return curve if curve.ends and curve.known_until and curve.known_until > now else None
 
     def _slots(
-        self, carbon_price_per_tonne: float, hour: datetime, ahead: datetime | None, reveal: datetime | None
+        self,
+        carbon: Forecast | None,
+        carbon_price_per_tonne: float,
+        hour: datetime,
+        ahead: datetime | None,
+        reveal: datetime | None,
     ) -> tuple[CostSlot, ...]:
         last = self.price.slots[-1].end
         guessed = expected(self.price, ahead) if ahead and last > hour else ()
         price = self.price.model_copy(update={"slots": (*self.price.slots, *guessed)})
-        slots = combine(price, self.carbon, hour, max(last, ahead or last))
+        slots = combine(price, carbon, hour, max(last, ahead or last))
         if self.adders is not None:
             slots = _added(slots, self.adders.slots)
         if not guessed or reveal is None:

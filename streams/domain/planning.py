@@ -239,7 +239,7 @@ def _ready_at(case: Case, draft: _Draft) -> datetime | None:
 
 
 def _inputs(case: Case, market: Market | None) -> PlanInputs:
-    carbon = market.carbon if market else None
+    carbon = market.carbon_at(case.now) if market else None
     return PlanInputs(
         now=case.now,
         soc_pct=case.soc_pct,
