@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.partitions import home_partition
 from deploy.brokers.errors import BrokerError
-from deploy.reading import Entry, Reader, home_partition
+from deploy.reading import Entry, Reader
 from streams import serde
 from streams.contracts.account import AccountState, Link
 from streams.contracts.base import account_of

@@ -8,12 +8,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from deploy.brokers.errors import BrokerError
 from streams import serde
-from streams.contracts.base import account_of
 from streams.topics import BY_NAME, TOPICS, Topic
 
 CONNECT_SECONDS = 5.0
@@ -40,11 +38,6 @@ def topic_named(name: str) -> Topic:
     if found is None:
         raise ValueError(f"no topic {name!r}; there are {', '.join(short)}")
     return found
-
-
-def home_partition(car: str, partitions: int) -> int:
-    """Where all records of a car lie: Kafka's own hash of the account part of the key."""
-    return int((murmur2(account_of(car).encode()) & 0x7FFFFFFF) % partitions)
 
 
 class Reader:

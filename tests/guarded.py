@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from agents import envelope
 from agents.guardian.guard import Guard
-from agents.guardian.known import Known, Said
+from agents.guardian.known import Known
 from agents.guardian.metrics import GuardianMetrics
 from agents.guardian.process import make_guard
 from agents.guardian.rules import GRACE, lapsed
+from agents.said import Said
 from agents.sealing import Sealer
 from agents.settings import Settings, load
 from oem_connectors.http import make_http

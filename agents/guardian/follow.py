@@ -1,134 +1,19 @@
-"""Follows the held cars and the accounts' tokens on the log, without a group: nothing that a worker could notice."""
+"""Follows the held cars and the accounts' tokens on the log."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from contextlib import suppress
-from time import monotonic
-from typing import Any, Final
-
-import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-
 from agents.clock import LogClock
-from agents.guardian.known import Known, Said
+from agents.follow import LogFollower
+from agents.guardian.known import Known
 from agents.settings import Settings
-from streams import serde
-from streams.contracts.internal import Tick
-from streams.topics import HELD, TICK
+from streams.topics import HELD
 from tables import ACCOUNTS, KEYS
 
-LOG = structlog.get_logger("d2ev")
-#: A probe of the log's end that takes longer has failed.
-ANSWER_SECONDS: Final = 5.0
-#: Read to the end no longer ago than this: what we know is what control last said.
-FRESH_SECONDS: Final = 10.0
-#: No answer for so long: Kafka is gone, and what we last knew has to do.
-PATIENCE_SECONDS: Final = 15.0
-_AT_ONCE: Final = 5000
 
-
-class Follower:
-    """Keeps `known` in step with the log. With `ticks`, time is read from the log as well."""
+class Follower(LogFollower):
+    """Keeps `known` in step with the log: all of it, as half a log would show leases that were renewed since."""
 
     def __init__(self, settings: Settings, known: Known, ticks: LogClock | None = None) -> None:
         self.known = known
-        self._settings = settings
-        self._ticks = ticks
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
         tables = {table.changelog(settings.app_id): table.name for table in (ACCOUNTS, KEYS)}
-        self._sources = {HELD.name: HELD.name, **tables} | ({TICK.name: TICK.name} if ticks else {})
-        self._read_up_at: float | None = None
-        self._gone_since: float | None = None
-
-    @property
-    def read_up(self) -> bool:
-        """What we know is what the log says."""
-        return self._read_up_at is not None and monotonic() - self._read_up_at <= FRESH_SECONDS
-
-    @property
-    def kafka_gone(self) -> bool:
-        """We have asked for long enough, and nothing answers."""
-        return self._gone_since is not None and monotonic() - self._gone_since >= PATIENCE_SECONDS
-
-    async def run(self) -> None:
-        """Follow for ever; a log that goes away is looked for again, and read anew from its beginning."""
-        while True:
-            try:
-                await self.read(for_ever=True)
-            except Exception as error:
-                # Whatever it is: who follows no longer must say so, and the guarding goes on.
-                if self._gone_since is None:
-                    LOG.warning("the log does not answer", error=type(error).__name__)
-                    self._gone_since = monotonic()
-            await asyncio.sleep(1)
-
-    async def read(self, *, for_ever: bool = False) -> None:
-        """Read the log up to its end. Raises KafkaError, OSError or TimeoutError.
-
-        Nothing is taken in before the end is reached: half a log would show leases that were renewed since.
-        """
-        reading = asyncio.create_task(self._read(for_ever=for_ever))
-        try:
-            await asyncio.wait({reading})
-        finally:
-            reading.cancel()
-        if reading.cancelled():
-            # aiokafka cancels its futures when it loses the broker; that is nobody's wish to stop us.
-            raise TimeoutError("the client gave up")
-        reading.result()
-
-    async def _read(self, *, for_ever: bool) -> None:
-        places = [TopicPartition(topic, p) for topic in self._sources for p in range(self._settings.partitions)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            request_timeout_ms=int(ANSWER_SECONDS * 1000),
-        )
-        try:
-            await asyncio.wait_for(consumer.start(), ANSWER_SECONDS)
-            consumer.assign(places)
-            await self._follow(consumer, places, for_ever=for_ever)
-        finally:
-            with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), ANSWER_SECONDS)
-
-    async def _follow(self, consumer: Any, places: list[TopicPartition], *, for_ever: bool) -> None:
-        pending: list[Said] = []
-        while True:
-            ends = await asyncio.wait_for(consumer.end_offsets(places), ANSWER_SECONDS)
-            heard = monotonic()
-            while await _behind(consumer, ends):
-                batches = await consumer.getmany(timeout_ms=200, max_records=_AT_ONCE)
-                pending += [said for batch in batches.values() for record in batch if (said := self._said(record))]
-                if batches:
-                    heard = monotonic()
-                elif monotonic() - heard > ANSWER_SECONDS:
-                    raise TimeoutError("the log ends before its end")
-            self.known.hear(pending)
-            pending.clear()
-            self._read_up_at, self._gone_since = monotonic(), None
-            if not for_ever:
-                return
-            await asyncio.sleep(0.5)
-
-    def _said(self, record: Any) -> Said | None:
-        if record.topic == TICK.name:
-            self._tick(record.value)
-            return None
-        return Said(self._sources[record.topic], record.key.decode(errors="replace"), record.value)
-
-    def _tick(self, value: bytes) -> None:
-        tick = serde.decode(TICK.name, value)
-        if self._ticks is not None and isinstance(tick, Tick):
-            self._ticks.seen(tick.at)
-
-
-async def _behind(consumer: Any, ends: dict[TopicPartition, int]) -> bool:
-    for place, end in ends.items():
-        if end and await consumer.position(place) < end:
-            return True
-    return False
+        super().__init__(settings, {HELD.name: HELD.name, **tables}, known.hear, ticks)

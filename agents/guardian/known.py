@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from agents.said import Said
 from streams.contracts.base import account_of
 from streams.contracts.held import HeldCar
 from streams.topics import HELD
@@ -22,14 +23,6 @@ class Access(Row):
 
     sealed: str
     expires_at: datetime
-
-
-class Said(NamedTuple):
-    """One record: the topic or table it belongs to, its key, and its bytes or the tombstone."""
-
-    source: str
-    key: str
-    value: bytes | None
 
 
 class Way(NamedTuple):

@@ -24,8 +24,8 @@ def guardian() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from agents.guardian.health import serve
     from agents.guardian.process import Guardian
+    from agents.probes import serve
 
     guarding = Guardian(settings)
     task = asyncio.create_task(guarding.run())

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from agents.engine.log import Outgoing
 from agents.envelope import seal_context
+from agents.partitions import home_partition
 from agents.sealing import Sealer
 from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window, carbon, prices
 from deploy.demo.world import preference
-from deploy.reading import home_partition
 from oem_connectors.simulator.cloud.world import World
 from streams import serde
 from streams.contracts.base import Contract

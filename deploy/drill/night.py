@@ -9,9 +9,9 @@ from typing import Final
 
 from agents import envelope
 from agents.engine.log import Outgoing
+from agents.partitions import home_partition
 from agents.sealing import Sealer
 from agents.settings import Settings
-from deploy.reading import home_partition
 from oem_connectors.simulator.cloud.battery import Battery
 from oem_connectors.simulator.cloud.car import Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.chance import between, chance

@@ -58,7 +58,7 @@ def test_its_clients_have_no_other_command() -> None:
 
 def test_it_runs_without_the_stream_engine() -> None:
     program = (
-        "import sys, agents.guardian.health, deploy.commands.guardian, deploy.release\n"
+        "import sys, agents.guardian.process, deploy.commands.guardian, deploy.release\n"
         "print(sorted(sys.modules.keys() & {'faust', 'mode', 'rocksdict', 'agents.worker', 'agents.app'}))"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from confluent_kafka import Producer
 
+from agents.partitions import home_partition
 from deploy.brokers.embedded import EmbeddedBroker
 from deploy.brokers.errors import BrokerError
-from deploy.reading import Reader, home_partition
+from deploy.reading import Reader
 from streams import serde
 from streams.contracts.base import Contract, account_of
 from streams.contracts.command import CommandEvent, CommandPhase

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from aiokafka.errors import KafkaError
 
+from agents import follow
 from agents.engine.log import LogWriter, Outgoing
-from agents.guardian import follow
 from agents.guardian.follow import Follower
-from agents.guardian.known import Known, Said
+from agents.guardian.known import Known
+from agents.said import Said
 from agents.settings import Settings, load
 from deploy.brokers.embedded import EmbeddedBroker
 from streams.topics import HELD

@@ -14,10 +14,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.engine.log import LogWriter, Outgoing
 from agents.guardian import copy
-from agents.guardian.known import Said
 from agents.guardian.rules import GRACE
+from agents.partitions import home_partition
+from agents.said import Said
 from agents.settings import Settings, load
-from deploy.reading import home_partition
 from oem_connectors.simulator.cloud.car import SimCar, Stay
 from oem_connectors.simulator.cloud.log import Cause, What, Who
 from oem_connectors.simulator.cloud.run import serve

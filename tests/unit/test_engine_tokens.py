@@ -15,8 +15,9 @@ from agents.cars import Cars
 from agents.clock import LogClock
 from agents.engine.log import NotDurable
 from agents.engine.stage import Revoked
-from agents.guardian.known import Known, Said
+from agents.guardian.known import Known
 from agents.metrics import Metrics
+from agents.said import Said
 from agents.sealing import Sealer, new_key
 from oem_connectors.base import Grant
 from oem_connectors.errors import (

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from agents.guardian import copy
-from agents.guardian.known import FORGOTTEN_AFTER, Known, Said
+from agents.guardian.known import FORGOTTEN_AFTER, Known
 from agents.guardian.rules import Outcome, Progress
+from agents.said import Said
 from agents.settings import load
 from streams.topics import HELD
 from tables import ACCOUNTS, KEYS

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from agents.partitions import home_partition
 from agents.sealing import Sealer, Unsealable, new_key
-from deploy.reading import Entry, home_partition, topic_named
+from deploy.reading import Entry, topic_named
 from deploy.tail import ESSENTIAL, as_json, line
 from streams import serde
 from streams.examples import CAR, examples
