@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from agents.feeds.source import Asked, Basis, Curve, NotPublished, Refused
-from streams.contracts.forecast import ForecastKind, Slot
+from agents.feeds.source import Asked, Curve, NotPublished, Refused
+from streams.contracts.forecast import Basis, ForecastKind, Slot
 
 _MINUTE = timedelta(minutes=1)
 CARBON_UNIT = "gCO2/kWh"

@@ -90,8 +90,8 @@ def _one_region(region: Part, asked: Asked) -> Curve:
     if asked.params["region"] and region["regionid"].number() != float(asked.params["region"]):
         raise region["regionid"].wrong("the region asked")
     postcode = region["postcode"]
-    if asked.params["postcode"] and not postcode.missing:
-        postcode.must_be(asked.params["postcode"])
+    if asked.params["postcode"] and not postcode.missing and postcode.text() != asked.params["postcode"].upper():
+        raise postcode.wrong("the postcode asked")
     pieces, _ = known(_readings(region["data"].rows(), "forecast"), measured=False)
     return carbon(pieces, "average", asked)
 

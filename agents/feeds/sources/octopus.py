@@ -48,10 +48,17 @@ def _following(body: bytes, base: str) -> str | None:
     following = parsed(body)["next"]
     if following.missing:
         return None
-    address, ours = urlsplit(following.text()), urlsplit(base)
-    if (address.scheme, address.netloc) != (ours.scheme, ours.netloc) or not address.path.startswith("/v1/products/"):
+    if not _below(following.text(), base):
         raise Refused("next leads to another host")
     return following.text()
+
+
+def _below(address: str, base: str) -> bool:
+    try:
+        asked, ours = urlsplit(address), urlsplit(base)
+    except ValueError:
+        return False
+    return (asked.scheme, asked.netloc) == (ours.scheme, ours.netloc) and asked.path.startswith("/v1/products/")
 
 
 SOURCE = Source(

@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.feeds.source import Answer, Denied, Down, NotPublished, Refused, Slow
 
-_HUGE = 1e12
+_HUGE = 1e15
 _YEARS = range(2000, 2100)
 _LONG_WORD = re.compile(r"[A-Za-z0-9_-]{20,}")
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,25})?([eE][+-]?\d{1,2})?", re.ASCII)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from agents.feeds.source import Answer, Asked, Basis, Curve, Param, Refused, Source
+from agents.feeds.source import Answer, Asked, Curve, Param, Refused, Source
 from agents.feeds.sources.curves import Piece, carbon, prices, scaled, stepped
 from agents.feeds.sources.neso import Reading, known
 from agents.feeds.sources.reading import check_status
 from agents.feeds.sources.table import Row, Table, table_of
-from streams.contracts.forecast import ForecastKind
+from streams.contracts.forecast import Basis, ForecastKind
 
 _HOUR = timedelta(hours=1)
 _FIVE_MINUTES = timedelta(minutes=5)

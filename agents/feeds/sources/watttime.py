@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import ceil
 
-from agents.feeds.source import Answer, Asked, Basis, Curve, Login, Param, Request, Source
+from agents.feeds.source import Answer, Asked, Curve, Login, Param, Request, Source
 from agents.feeds.sources.curves import carbon, scaled, span, stepped
 from agents.feeds.sources.reading import Part, json_of, said
-from streams.contracts.forecast import ForecastKind
+from streams.contracts.forecast import Basis, ForecastKind
 
 _GRAMS_PER_KWH = 0.45359237  # in one lb per MWh
 _BASIS: dict[str, Basis] = {"co2_moer": "marginal", "co2_aoer": "average"}
