@@ -64,7 +64,7 @@ class Wire:
         if call.body is not None:
             made = call.body(ask) if callable(call.body) and ask is not None else call.body
             body = json.dumps(filled_texts(made, known)).encode()
-            all_headers["Content-Type"] = "application/json"
+            all_headers.setdefault("Content-Type", "application/json")
         url = self._host(call.host, known.get("region")) + filled_path(call.path, known)
         return await self._send(call.method, url, all_headers, body, changes=changes, seconds=call.seconds)
 

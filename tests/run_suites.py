@@ -36,6 +36,8 @@ class Suite:
 
     name: str
     obstacle: Callable[[], str | None] = always
+    #: Over all cores: its tests share nothing outside their process.
+    spread: bool = False
     #: Too long for every run: only when it is asked for.
     long: bool = False
 
@@ -49,7 +51,8 @@ class Suite:
                 [str(scripts / "lint-imports")],
             ]
         shown = ["-s"] if self.long else []
-        return [[sys.executable, "-m", "pytest", "-q", *shown, str(TESTS / self.name)]]
+        spread = ["-n", "auto"] if self.spread else []
+        return [[sys.executable, "-m", "pytest", "-q", *shown, *spread, str(TESTS / self.name)]]
 
     def exists(self) -> bool:
         return self.name == "checks" or any((TESTS / self.name).glob("**/test_*.py"))
@@ -57,7 +60,7 @@ class Suite:
 
 SUITES = (
     Suite("checks"),
-    Suite("unit"),
+    Suite("unit", spread=True),
     Suite("conformance"),
     Suite("architecture"),
     Suite("flow"),

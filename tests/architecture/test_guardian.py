@@ -10,6 +10,7 @@ import pytest
 
 from agents.guardian.cloud import RELEASING, releasing_only
 from oem_connectors import registry
+from oem_connectors.subject import Subject
 from streams.contracts.command import Action
 from tests.architecture.product import ROOT, tree
 
@@ -50,10 +51,15 @@ def test_no_file_of_the_guardian_spells_a_harmful_action(path: Path) -> None:
 
 def test_its_clients_have_no_other_command() -> None:
     assert {Action.START, Action.WAKE} == RELEASING
+    stoppable = 0
     for connector in registry.load().values():
-        assert Action.STOP in connector.commands
-        assert set(releasing_only(connector).commands) <= RELEASING
+        only = releasing_only(connector)
+        for model in Subject(connector).models:
+            stoppable += connector.call(Action.STOP, model) is not None
+            assert {action for action in Action if only.call(action, model) is not None} <= RELEASING
+            assert only.call(None, model) == connector.call(None, model)
         assert releasing_only(replace(connector, commands={})).commands == {}
+    assert stoppable > 5
 
 
 def test_it_runs_without_the_stream_engine() -> None:

@@ -76,12 +76,12 @@ class Cloud:
             access_token=SecretStr(f"at-{self.refreshes}"), refresh_token=SecretStr(self.good), expires_at=now + LIFE
         )
 
-    async def read(self, grant: Grant, car: str, vehicle: str, now: datetime) -> str:
-        del vehicle, now
+    async def read(self, grant: Grant, car: str, vehicle: str, now: datetime, model: str) -> str:
+        del vehicle, now, model
         return f"{car} by {self._let_in(grant)}"
 
-    async def command(self, grant: Grant, vehicle: str, action: Action, *more: Any) -> str:
-        del vehicle, more
+    async def command(self, grant: Grant, vehicle: str, action: Action, *more: Any, **about: Any) -> str:
+        del vehicle, more, about
         return f"{action} by {self._let_in(grant)}"
 
     def _let_in(self, grant: Grant) -> str:

@@ -61,10 +61,10 @@ class Judge(Cloud):
         self.unanswered.discard(text)
         return Grant(SecretStr(f"at-{self.refreshes}"), SecretStr(self.good), now + timedelta(hours=8))
 
-    async def read(self, grant: Grant, car: str, vehicle: str, now: Any) -> str:
+    async def read(self, grant: Grant, car: str, vehicle: str, now: Any, model: str) -> str:
         return self._called("read", grant)
 
-    async def command(self, grant: Grant, vehicle: str, action: Action, *more: Any) -> str:
+    async def command(self, grant: Grant, vehicle: str, action: Action, *more: Any, **about: Any) -> str:
         return self._called(action.value, grant)
 
     def _called(self, what: str, grant: Grant) -> str:
