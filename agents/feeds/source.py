@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from streams.contracts.forecast import Basis as Basis
-from streams.contracts.forecast import ForecastKind, Slot
+from streams.contracts.forecast import Basis, ForecastKind, Slot
 
 
 class FeedError(Exception):
