@@ -59,9 +59,10 @@ _REASON = re.compile(r"[a-z_]{1,40}$")
 def outcome(reply: Reply) -> str | OemError | None:
     """The car's own word first, then the error's text, then the status."""
     response = reply.body.get("response")
-    if isinstance(response, Mapping) and response.get("result") is False:
-        return _refusal(str(response.get("reason")), reply.action)
-    if reply.action is None and reply.body.get("state") in ("asleep", "offline"):
+    car = response if isinstance(response, Mapping) else reply.body
+    if car.get("result") is False:
+        return _refusal(str(car.get("reason")), reply.action)
+    if reply.action is None and car.get("state") in ("asleep", "offline") and "charge_state" not in car:
         return Asleep("the car sleeps or is out of reach")
     found = _by_text(f"{reply.body.get('error')} {reply.body.get('error_description')}")
     if isinstance(found, Asleep) and reply.action is Action.WAKE:

@@ -210,6 +210,14 @@ def test_a_car_that_cannot_be_woken_is_not_to_be_woken_first() -> None:
         Tesla(answer(408, ASLEEP)).command(Action.WAKE)
 
 
+@pytest.mark.parametrize("state", ["asleep", "offline"])
+def test_a_car_that_sleeps_may_be_named_instead_of_read(state: str) -> None:
+    for body in ({"state": state}, {"response": {"state": state}}):
+        with pytest.raises(Asleep):
+            Tesla(answer(body=body)).read()
+    assert Tesla(answer(body={"state": state, "charge_state": {"battery_level": 5}})).read().soc_pct == 5
+
+
 def test_a_car_that_was_asked_to_wake_may_still_sleep() -> None:
     assert Tesla(answer(body={"response": {"state": "asleep"}})).command(Action.WAKE) is None
 
