@@ -83,12 +83,12 @@ def capabilities(model: str) -> Can:
 def outcome(reply: Reply) -> str | OemError | None:
     """An action under way is accepted; one that has ended says why. Errors of other shapes are told by their status."""
     reason = reply.body.get("failureReason")
-    why = reason.get("type") if isinstance(reason, Mapping) else None
-    if reply.action is None or (reply.body.get("state") not in ENDED and why is None):
+    why = str(reason.get("type")) if isinstance(reason, Mapping) else ""
+    if reply.action is None or not (why or str(reply.body.get("state")) in ENDED):
         return None
     if why == "UNNECESSARY":
         return "already"
-    return Rejected(str(why)) if why in REFUSALS else OutcomeUnknown("the action has ended without a known reason")
+    return Rejected(why) if why in REFUSALS else OutcomeUnknown("the action has ended without a known reason")
 
 
 CONNECTOR = Connector(
