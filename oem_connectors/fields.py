@@ -58,6 +58,14 @@ def text(raw: Raw, *path: str) -> str | None:
     raise _wrong(path, "a text")
 
 
+def needed(raw: Raw, *path: str) -> str:
+    """A text without which the rest means nothing."""
+    value = text(raw, *path)
+    if not value:
+        raise _wrong(path, "a text")
+    return value
+
+
 def word(raw: Raw, words: Mapping[str, Word], unknown: Word, *path: str) -> Word:
     """The meaning of a word; `unknown` for a word not in the table and where the maker says nothing."""
     found = text(raw, *path)

@@ -16,8 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from oem_connectors.base import Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Vehicle
-from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, instant, number, text, word
+from oem_connectors.fields import Raw, instant, needed, number, objects, text, word
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Charge, Plug
 
@@ -37,10 +36,7 @@ def state(raw: Raw) -> Mapping[str, Any]:
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate one answer of the list of cars."""
-    listed = raw.get("vehicles", [])
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "id") for one in listed):
-        raise Unreadable("vehicles must be a list of objects with an id")
-    return tuple(Vehicle(str(one["id"]), text(one, "model") or "") for one in listed)
+    return tuple(Vehicle(needed(one, "id"), text(one, "model") or "") for one in objects(raw, "vehicles"))
 
 
 CONNECTOR = Connector(

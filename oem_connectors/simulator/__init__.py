@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from oem_connectors.base import Ask, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Reply, Vehicle
-from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable, Unreadable
-from oem_connectors.fields import Raw, flag, instant, number, text, word
+from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable
+from oem_connectors.fields import Raw, flag, instant, needed, number, objects, text, word
 from streams.contracts.command import Action
 from streams.contracts.telemetry import Charge, Plug
 
@@ -51,10 +51,7 @@ def schedule(ask: Ask) -> Mapping[str, Any]:
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate one answer of the vehicle list."""
-    listed = raw.get("vehicles", [])
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "id") for one in listed):
-        raise Unreadable("vehicles must be a list of objects with an id")
-    return tuple(Vehicle(str(one["id"]), text(one, "model") or "") for one in listed)
+    return tuple(Vehicle(needed(one, "id"), text(one, "model") or "") for one in objects(raw, "vehicles"))
 
 
 def outcome(reply: Reply) -> str | OemError | None:
