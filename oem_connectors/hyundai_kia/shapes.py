@@ -38,7 +38,10 @@ def v1(raw: Raw) -> Mapping[str, Any]:
 
 
 def ccs2(raw: Raw) -> Mapping[str, Any]:
-    """Translate the state of a newer car. `Date` is UTC whatever `Offset` says; the time of the place is not."""
+    """Translate the state of a newer car.
+
+    `Date` is left out: some say that it is UTC, but in answers it agrees with the local time of the place.
+    """
     plug = FASTENED.get(switch(raw, *_CHARGING, "ConnectorFastening", "State"), Plug.UNKNOWN)
     remaining = number(raw, *_CHARGING, "Charging", "RemainTime")
     power = number(raw, "Green", "Electric", "SmartGrid", "RealTimePower")
@@ -48,10 +51,17 @@ def ccs2(raw: Raw) -> Mapping[str, Any]:
         "plug": plug,
         "charge": inferred(plug, remaining, power),
         "power_kw": power,
-        "range_km": distance(raw, "Drivetrain", "FuelSystem", "DTE", value="Total", unit="Unit"),
+        "range_km": electric_range(raw),
         "odometer_km": number(raw, "Drivetrain", "Odometer"),
-        "car_time": compact(text(raw, "Date")),
     }
+
+
+def electric_range(raw: Raw) -> float | None:
+    """How far the battery goes; the total counts only where no fuel adds to it."""
+    fuel = ("Drivetrain", "FuelSystem")
+    electric = distance(raw, *fuel, "DTE", value="EV", unit="Unit")
+    total = distance(raw, *fuel, "DTE", value="Total", unit="Unit")
+    return electric if electric is not None or number(raw, *fuel, "FuelLevel") != 0 else total
 
 
 def inferred(plug: Plug, remaining: float | None, power: float | None) -> Charge:

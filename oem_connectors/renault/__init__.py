@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from oem_connectors.base import Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Reply
 from oem_connectors.consent import Consent, Flow
-from oem_connectors.errors import OemError, OutcomeUnknown, Unavailable, Unsupported
+from oem_connectors.errors import NeedsConsent, OemError, OutcomeUnknown, Unavailable, Unsupported
 from oem_connectors.renault.shapes import attributes, cockpit, other, place, soc_levels, state, vehicles
 from oem_connectors.renault.words import CONTROL, LOST, NO_OPERATION, REFUSALS
 from streams.contracts.command import Action
@@ -19,12 +19,18 @@ STATE_MARKS = {"batteryLevel", "batteryAutonomy", "plugStatus", "chargingStatus"
 
 
 def outcome(reply: Reply) -> str | OemError | None:
-    """The first of `errors`, which a 200 may hold too. What it leaves open may have reached the car."""
+    """The first of `errors`, which a 200 may hold too. What it leaves open may have reached the car.
+
+    The login tells its error at the top, 0 where there is none.
+    """
     errors = reply.body.get("errors")
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], Mapping):
+    first = errors[0] if isinstance(errors, list) and errors else reply.body
+    if not isinstance(first, Mapping) or not first.get("errorCode"):
         return None
-    code, message = str(errors[0].get("errorCode")), str(errors[0].get("errorMessage"))
-    if NO_OPERATION in message:
+    code = str(first["errorCode"])
+    if code in LOST:
+        return NeedsConsent(f"the login has ended ({code})")
+    if NO_OPERATION in str(first.get("errorMessage")):
         return Unsupported(f"{code}: not supported by this car")
     if code in REFUSALS:
         return REFUSALS[code](code)

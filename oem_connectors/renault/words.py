@@ -48,8 +48,8 @@ REFUSALS: Mapping[str, type[OemError]] = {
 }
 #: Inside the text of err.func.403: this gateway does not know the operation.
 NO_OPERATION = "403011"
-#: The login has ended (403005) or is not known any more (403042).
-LOST = frozenset({"403005", "403042"})
+#: The login has ended, is not verified, or is not known any more.
+LOST = frozenset({"403005", "403013", "403042"})
 
 #: What tells nothing of the car's state, by its mark.
 OTHERS: Mapping[str, str] = {

@@ -8,7 +8,17 @@ from datetime import timedelta
 from oem_connectors.base import Call, Connector, Kind, Limits, OAuth2, Pace, Quota
 from oem_connectors.consent import Consent, Flow
 from oem_connectors.fields import Raw
-from oem_connectors.skoda.shapes import OTHERS, charging, driving_range, event, other, place, recorded, vehicles
+from oem_connectors.skoda.shapes import (
+    OTHERS,
+    charging,
+    climate,
+    driving_range,
+    event,
+    other,
+    place,
+    recorded,
+    vehicles,
+)
 from oem_connectors.skoda.words import capabilities
 from streams.contracts.command import Action
 
@@ -48,6 +58,7 @@ CONNECTOR = Connector(
     kinds=(
         Kind("state", lambda raw: "isVehicleInSavedLocation" in raw or "battery" in inside(raw, "status"), charging),
         Kind("range", lambda raw: "primaryEngineRange" in raw, driving_range),
+        Kind("climate", lambda raw: "chargerConnectionState" in raw, climate),
         Kind("event", lambda raw: "producer" in raw and "soc" in inside(raw, "data"), event),
         Kind("recorded", lambda raw: "endpoints" in raw, recorded),
         Kind("other", lambda raw: bool(OTHERS.keys() & raw.keys()), other),

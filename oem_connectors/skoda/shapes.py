@@ -7,12 +7,13 @@ from typing import Any
 
 from oem_connectors.base import Obstacle, Vehicle
 from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, instant, number, objects, text
-from oem_connectors.skoda.words import UNPAID, state_of
+from oem_connectors.fields import Raw, instant, number, objects, text, word
+from oem_connectors.skoda.words import CONNECTIONS, UNPAID, state_of
+from streams.contracts.telemetry import Plug
 
 #: What tells nothing of the car's state, by its mark.
 OTHERS: Mapping[str, str] = {
-    "timers": "departure timers, whose times have no zone",
+    "timers": "timers, whose times have no zone",
     "chargingProfiles": "charging profiles, whose times have no zone",
     "periods": "a history of charges",
     "unreachable": "whether the car answers",
@@ -50,6 +51,14 @@ def driving_range(raw: Raw) -> Mapping[str, Any]:
                 "car_time": instant(raw, "carCapturedTimestamp"),
             }
     return {}
+
+
+def climate(raw: Raw) -> Mapping[str, Any]:
+    """Translate one answer about air conditioning, which tells of the cable too."""
+    return {
+        "plug": word(raw, CONNECTIONS, Plug.UNKNOWN, "chargerConnectionState"),
+        "car_time": instant(raw, "carCapturedTimestamp"),
+    }
 
 
 def event(raw: Raw) -> Mapping[str, Any]:

@@ -40,8 +40,12 @@ CONTROL_BY_TITLE: Mapping[str, Can] = {
     "elroq": _SWITCH | Can.LIMIT | Can.WAKE,
     "citigoe": _SWITCH,
 }
-#: Plug-in hybrids share their title with combustion cars: these codes are known to charge.
-HYBRIDS = frozenset({"NX56XC", "NX34VC", "3V35XC", "3V54XC", "3V53XC", "PS7DYC", "NZ3DYC"})
+#: Plug-in hybrids share their title with combustion cars: these codes are known to charge, the newest to a limit.
+HYBRIDS: Mapping[str, Can] = dict.fromkeys(("NX56XC", "NX34VC", "3V35XC", "3V54XC", "3V53XC"), _SWITCH) | (
+    dict.fromkeys(("PS7DYC", "NZ3DYC"), _SWITCH | Can.LIMIT)
+)
+#: Of the charger, in an answer about air conditioning.
+CONNECTIONS: Mapping[str, Plug] = {"CONNECTED": Plug.PLUGGED, "DISCONNECTED": Plug.UNPLUGGED}
 
 #: A charging service with one of these is not paid for.
 UNPAID = frozenset({"LICENSE_EXPIRED", "LICENSE_MISSING"})
@@ -57,4 +61,4 @@ def capabilities(model: str) -> Can:
     for title, can in CONTROL_BY_TITLE.items():
         if title in model.lower():
             return Can.READ | can
-    return Can.READ | (_SWITCH if model.rpartition(" ")[2] in HYBRIDS else Can(0))
+    return Can.READ | HYBRIDS.get(model.rpartition(" ")[2], Can(0))
