@@ -8,7 +8,7 @@ from typing import Any
 
 from oem_connectors.base import Vehicle
 from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, flag, instant, number, objects, text
+from oem_connectors.fields import Raw, flag, instant, needed, number, objects, text
 from oem_connectors.hyundai_kia.words import AC, FASTENED, KILOMETRES, MILES, NEW, OBSTACLES, OLD, PLUGS, SWITCHED
 from streams.contracts.telemetry import Charge, Plug
 
@@ -154,10 +154,7 @@ def place(raw: Raw) -> tuple[float, float] | None:
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate the list of cars; the model ends with the generation of the car's control unit."""
-    listed = objects(raw, "resMsg", "vehicles")
-    if not all(text(one, "vehicleId") for one in listed):
-        raise Unreadable("resMsg.vehicles must be a list of objects with a vehicleId")
-    return tuple(vehicle(one) for one in listed)
+    return tuple(vehicle(one) for one in objects(raw, "resMsg", "vehicles"))
 
 
 def vehicle(listed: Raw) -> Vehicle:
@@ -165,4 +162,4 @@ def vehicle(listed: Raw) -> Vehicle:
     generation = number(listed, "ccuCCS2ProtocolSupport")
     ending = "" if generation is None else NEW if generation else OLD
     name = text(listed, "vehicleName") or ""
-    return Vehicle(text(listed, "vehicleId") or "", name + ending, OBSTACLES.get(text(listed, "type")))
+    return Vehicle(needed(listed, "vehicleId"), name + ending, OBSTACLES.get(text(listed, "type")))

@@ -19,10 +19,7 @@ STATE_MARKS = {"batteryLevel", "batteryAutonomy", "plugStatus", "chargingStatus"
 
 
 def outcome(reply: Reply) -> str | OemError | None:
-    """The first of `errors`, which a 200 may hold too. What it leaves open may have reached the car.
-
-    The login tells its error at the top, 0 where there is none.
-    """
+    """The first of `errors`, in a 200 too, or the login's own. What it leaves open may have reached the car."""
     errors = reply.body.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else reply.body
     if not isinstance(first, Mapping) or not first.get("errorCode"):

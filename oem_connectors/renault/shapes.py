@@ -10,7 +10,7 @@ from typing import Any
 
 from oem_connectors.base import Obstacle, Vehicle
 from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, instant, number, objects, text
+from oem_connectors.fields import Raw, instant, needed, number, objects, text
 from oem_connectors.renault.words import AMBIGUOUS, CHARGES, OTHERS, PLUGLESS, PLUGS
 from streams.contracts.telemetry import Charge, Plug
 
@@ -61,16 +61,15 @@ def place(raw: Raw) -> tuple[float, float] | None:
     return (latitude, longitude) if latitude is not None and longitude is not None and (latitude or longitude) else None
 
 
-def vehicle(details: Raw) -> Vehicle:
+def vehicle(raw: Raw, *inside: str) -> Vehicle:
     """One car; the code ends its model, because what it can do hangs on that."""
-    model = f"{text(details, 'model', 'label') or ''} {text(details, 'model', 'code') or ''}".strip()
-    plugless = text(details, "engineEnergyType") in PLUGLESS
-    return Vehicle(text(details, "vin") or "", model, Obstacle.COMBUSTION if plugless else None)
+    model = " ".join(text(raw, *inside, "model", name) or "" for name in ("label", "code")).strip()
+    plugless = text(raw, *inside, "engineEnergyType") in PLUGLESS
+    return Vehicle(needed(raw, *inside, "vin"), model, Obstacle.COMBUSTION if plugless else None)
 
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate the cars of an account, or the details of one."""
-    listed = [link.get("vehicleDetails") or link for link in objects(raw, "vehicleLinks")] or [raw] * ("vin" in raw)
-    if not all(isinstance(one, Mapping) and text(one, "vin") for one in listed):
-        raise Unreadable("vehicleLinks must be a list of objects with a vin")
-    return tuple(vehicle(one) for one in listed)
+    if "vin" in raw:
+        return (vehicle(raw),)
+    return tuple(vehicle(link, "vehicleDetails") for link in objects(raw, "vehicleLinks"))

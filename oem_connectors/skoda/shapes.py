@@ -7,7 +7,7 @@ from typing import Any
 
 from oem_connectors.base import Obstacle, Vehicle
 from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, instant, number, objects, text, word
+from oem_connectors.fields import Raw, instant, needed, number, objects, text, word
 from oem_connectors.skoda.words import CONNECTIONS, UNPAID, state_of
 from streams.contracts.telemetry import Plug
 
@@ -77,9 +77,9 @@ def recorded(raw: Raw) -> Mapping[str, Any]:
     """Translate the charging answer of a recording of several endpoints. Raises `Unreadable` where it cannot charge."""
     endpoints = raw.get("endpoints")
     info = endpoints.get("info") if isinstance(endpoints, Mapping) else None
-    obstacle = vehicle(info).obstacle if isinstance(info, Mapping) else None
-    if obstacle is not None:
-        raise Unreadable(f"a car that cannot be charged: {obstacle.value}")
+    found = obstacle(info) if isinstance(info, Mapping) else None
+    if found is not None:
+        raise Unreadable(f"a car that cannot be charged: {found.value}")
     return charging(raw, "endpoints", "charging")
 
 
@@ -107,20 +107,18 @@ def place(raw: Raw) -> tuple[float, float] | None:
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate the garage, or the information of one car. Hybrids and combustion cars look alike in a garage."""
-    listed = objects(raw, "vehicles") or [raw] * ("vin" in raw)
-    if not all(text(one, "vin") for one in listed):
-        raise Unreadable("vehicles must be a list of objects with a vin")
-    return tuple(vehicle(one) for one in listed)
+    return tuple(vehicle(one) for one in objects(raw, "vehicles") or [raw] * ("vin" in raw))
 
 
 def vehicle(info: Raw) -> Vehicle:
     """One car, its model by title and code."""
     inside = ("specification",) if "specification" in info else ()
     names = (text(info, *inside, name) or "" for name in ("title", "systemModelId"))
-    return Vehicle(text(info, "vin") or "", " ".join(names).strip(), _obstacle(info))
+    return Vehicle(needed(info, "vin"), " ".join(names).strip(), obstacle(info))
 
 
-def _obstacle(info: Raw) -> Obstacle | None:
+def obstacle(info: Raw) -> Obstacle | None:
+    """Why it cannot be charged: it burns and no ability speaks of charging, or the service is not paid or not begun."""
     abilities = {text(one, "id"): one.get("statuses") for one in objects(info, "capabilities", "capabilities")}
     burns = number(info, "specification", "engine", "capacityInLiters") is not None
     if burns and abilities and not any((name or "").startswith("CHARGING") for name in abilities):
