@@ -8,8 +8,8 @@ from datetime import timedelta
 from oem_connectors.base import BEARER, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Reply, Vehicle, for_all
 from oem_connectors.bmw import mybmw, telematics
 from oem_connectors.consent import Consent, Flow
-from oem_connectors.errors import OemError, Throttled, Unauthorised, Unreadable
-from oem_connectors.fields import Raw, objects, text
+from oem_connectors.errors import OemError, Throttled, Unauthorised
+from oem_connectors.fields import Raw, needed, objects
 
 TOKEN_PATH = "/gcdm/oauth/token"  # noqa: S105 - a path, no secret
 SCOPES = ("authenticate_user", "openid", "cardata:api:read", "cardata:streaming:read")
@@ -19,14 +19,8 @@ READS = Quota(48, timedelta(days=1))
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """The customer's mappings; the maker names no models here. The older app called them mappingInfos."""
-    return tuple(map(_vehicle, (*objects(raw, "items"), *objects(raw, "mappingInfos"))))
-
-
-def _vehicle(one: Raw) -> Vehicle:
-    found = text(one, "vin")
-    if not found:
-        raise Unreadable("vin must be a text")
-    return Vehicle(found, "")
+    listed = (*objects(raw, "items"), *objects(raw, "mappingInfos"))
+    return tuple(Vehicle(needed(one, "vin"), "") for one in listed)
 
 
 def outcome(reply: Reply) -> str | OemError | None:

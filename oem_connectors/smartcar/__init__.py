@@ -5,7 +5,7 @@ What a reading says comes from a store that a verified webhook of the operator's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from oem_connectors.base import (
@@ -17,46 +17,21 @@ from oem_connectors.base import (
     Kind,
     Limits,
     OAuth2,
-    Obstacle,
     Pace,
     Quota,
-    Vehicle,
     for_all,
 )
 from oem_connectors.consent import Consent, Flow
-from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, objects, text
+from oem_connectors.fields import Raw
 from oem_connectors.push import Hook
 from oem_connectors.smartcar import hook, signals, v2
+from oem_connectors.smartcar.connections import CONTROL, vehicles
 from oem_connectors.smartcar.outcomes import outcome
 from streams.contracts.command import Action
 
-CONTROL = "control_charge"
 SCOPES = ("read_vehicle_info", "read_battery", "read_charge", CONTROL, "read_location", "read_odometer")
-WITHOUT_PLUG = frozenset({"ICE", "HEV", "MHEV"})
 #: A command may be held open for minutes, until the car has answered.
 HELD_OPEN_SECONDS = 300.0
-
-
-def vehicles(raw: Raw) -> Sequence[Vehicle]:
-    """One page of the connections; each names its car, and what the driver has granted."""
-    return tuple(map(_vehicle, objects(raw, "data")))
-
-
-def _vehicle(one: Raw) -> Vehicle:
-    found = text(one, "relationships", "vehicle", "data", "id") or text(one, "attributes", "vehicleId")
-    if not found:
-        raise Unreadable("data.relationships.vehicle.data.id must be a text")
-    names = (text(one, "attributes", "vehicle", name) for name in ("make", "model"))
-    return Vehicle(found, " ".join(name for name in names if name), _obstacle(one))
-
-
-def _obstacle(one: Raw) -> Obstacle | None:
-    if text(one, "attributes", "vehicle", "powertrainType") in WITHOUT_PLUG:
-        return Obstacle.COMBUSTION
-    attributes = one.get("attributes")
-    granted = attributes.get("permissions") if isinstance(attributes, Mapping) else None
-    return Obstacle.CONSENT if isinstance(granted, list) and CONTROL not in granted else None
 
 
 def _has_signals(raw: Raw) -> bool:

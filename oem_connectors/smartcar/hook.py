@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ from oem_connectors.fields import Raw, epoch, instant, objects, text
 from oem_connectors.push import Delivery, Event
 from oem_connectors.signatures import hmac_hex, signed
 
+#: Challenges and deliveries are signed with one key: what could be a delivery's body is no challenge to sign.
+_CHALLENGE = re.compile(r"[A-Za-z0-9_.~+/=-]{1,256}")
 #: Errors of these types end the account's consent whatever the maker advises.
 _LOST = frozenset({"CONNECTED_SERVICES_ACCOUNT", "AUTHENTICATION"})
 
@@ -28,9 +31,9 @@ def greeting(body: Any, secret: SecretStr) -> Mapping[str, str] | None:
         return None
     holder = body.get("data") or body.get("payload")
     challenge = holder.get("challenge") if isinstance(holder, Mapping) else None
-    if not isinstance(challenge, str):
+    if not isinstance(challenge, str) or not _CHALLENGE.fullmatch(challenge):
         return None
-    return {"challenge": hmac_hex(secret, challenge.encode(errors="replace"), "sha256")}
+    return {"challenge": hmac_hex(secret, challenge.encode(), "sha256")}
 
 
 def events(body: Any) -> Sequence[Event]:

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 
 from oem_connectors.base import Can, Grant, Reply
 from oem_connectors.credential import pack
-from oem_connectors.enode import CHARGES, CONNECTOR, ENDED, REFUSALS, capabilities, outcome, place, vehicles
+from oem_connectors.enode import CONNECTOR, ENDED, REFUSALS, outcome
 from oem_connectors.enode.hook import events, genuine
+from oem_connectors.enode.vehicle import CHARGES, capabilities, place, vehicles
 from oem_connectors.errors import OemError, OutcomeUnknown, Rejected, Unreadable
 from oem_connectors.http import OemClient
 from oem_connectors.push import Delivery

@@ -27,7 +27,8 @@ from oem_connectors.errors import (
     Unsupported,
 )
 from oem_connectors.http import OemClient
-from oem_connectors.smartcar import CONNECTOR, vehicles
+from oem_connectors.smartcar import CONNECTOR
+from oem_connectors.smartcar.connections import vehicles
 from oem_connectors.smartcar.outcomes import TYPES, outcome
 from streams.contracts.command import Action
 

@@ -231,8 +231,13 @@ def test_the_challenge_is_signed_with_the_management_token(holder: str) -> None:
     assert greeting({"eventType": "VERIFY", holder: {"challenge": "abc"}}, SECRET) == {"challenge": wanted}
 
 
-def test_a_challenge_of_any_text_is_answered() -> None:
-    assert greeting({"eventType": "VERIFY", "data": {"challenge": "\ud800ü"}}, SECRET) is not None
+@pytest.mark.parametrize("challenge", [json.dumps(delivery()), "\ud800", "ü", "{}", "a b", "a\n", "", "x" * 257])
+def test_what_could_be_a_delivery_is_not_signed_as_a_challenge(challenge: str) -> None:
+    assert greeting({"eventType": "VERIFY", "data": {"challenge": challenge}}, SECRET) is None
+    assert greeting({"eventType": "VERIFY", "data": {"challenge": "x" * 256}}, SECRET) is not None
+
+
+def test_a_signature_of_any_text_is_compared() -> None:
     assert not genuine(Delivery({"sc-signature": "\udcff"}, b"x"), SECRET)
 
 
