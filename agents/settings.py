@@ -58,6 +58,21 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='what is registered with the OEMs, JSON: {"volvo": {"client_id": "…", "client_secret": "…"}}',
     )
+    feeds_file: Path = Field(Path("feeds.toml"), description="which prices and carbon `d2ev feeds` asks for, TOML")
+    feed_keys: dict[str, dict[str, SecretStr]] = Field(
+        default_factory=dict,
+        description='keys of sources, JSON: {"entsoe": {"api_key": "…"}}; {"tibber.NAME": …} for one feed',
+    )
+    feed_urls: dict[str, str] = Field(
+        default_factory=dict, description='other addresses by source, JSON: {"octopus": "https://…"}'
+    )
+    oem_streams: dict[str, str] = Field(
+        default_factory=dict,
+        description='Kafka of makers\' own streams, with the prefix of their topics, JSON: {"tesla": "host:port/prefix"}',
+    )
+    ingress_port: int = Field(
+        8090, ge=0, le=65535, description="where an ingress takes deliveries; 0 picks a free port"
+    )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     starts_per_second: float = Field(
@@ -75,13 +90,22 @@ class Settings(BaseSettings):
             raise ValueError("give host:port")
         return value
 
-    @field_validator("oem_urls")
+    @field_validator("oem_urls", "feed_urls")
     @classmethod
     def _encrypted(cls, value: dict[str, str]) -> dict[str, str]:
         for name, url in value.items():
             parts = urlsplit(url)
             if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
                 raise ValueError(f"{name}: give an https address; http is for this machine only")
+        return value
+
+    @field_validator("oem_streams")
+    @classmethod
+    def _streams(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, address in value.items():
+            bootstrap, _, prefix = address.partition("/")
+            if not prefix or not bootstrap.rpartition(":")[2].isdigit():
+                raise ValueError(f"{name}: give host:port/prefix")
         return value
 
     @field_validator("seal_key")

@@ -1,0 +1,110 @@
+"""Writing with a time limit: durable in time, or the maker is told to come again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from agents.engine.log import LogWriter, NotDurable, Outgoing
+
+LOG = structlog.get_logger("d2ev")
+#: The least patient maker waits five seconds for our answer.
+ACK_SECONDS: Final = 4.0
+#: As many writes may wait for Kafka at once; each holds a delivery in memory.
+MOST_OPEN: Final = 64
+
+
+class Writer(Protocol):
+    """What writes to the log."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def write(self, records: Sequence[Outgoing]) -> object:
+        """Come back when all replicas have the records. Raises NotDurable."""
+
+
+class Journal:
+    """The log as the ingress writes it. A writer that failed is replaced by a new one."""
+
+    def __init__(self, make: Callable[[], Writer]) -> None:
+        self._make = make
+        self._writer: Writer | None = None
+        self._starting = asyncio.Lock()
+        self._open: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> int:
+        """Writes that are not confirmed yet, those included for which nobody waits any more."""
+        return len(self._open)
+
+    async def write(self, records: Sequence[Outgoing]) -> None:
+        """Write, in order per partition. Raises NotDurable; the records may come to the log nevertheless."""
+        if not records:
+            return
+        if len(self._open) >= MOST_OPEN:
+            raise NotDurable("too many writes wait for Kafka")
+        # A write that is given up goes on: to cancel it would break the producer's order.
+        task = asyncio.create_task(self._write(records))
+        self._open.add(task)
+        task.add_done_callback(self._ended)
+        done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
+        if not done:
+            raise NotDurable("Kafka did not confirm in time")
+        task.result()
+
+    async def stop(self) -> None:
+        """Wait for what is under way, then disconnect."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=ACK_SECONDS)
+        for task in self._open:
+            task.cancel()
+        await self._drop(self._writer)
+
+    async def _write(self, records: Sequence[Outgoing]) -> None:
+        writer = await self._started()
+        try:
+            await writer.write(records)
+        except NotDurable:
+            await self._drop(writer)
+            raise
+
+    async def _started(self) -> Writer:
+        async with self._starting:
+            if self._writer is None:
+                writer = self._make()
+                try:
+                    await writer.start()
+                except Exception as error:
+                    await _stopped(writer)
+                    raise NotDurable(f"no connection to Kafka: {type(error).__name__}") from error
+                self._writer = writer
+            return self._writer
+
+    async def _drop(self, writer: Writer | None) -> None:
+        if writer is not None and writer is self._writer:
+            self._writer = None
+            await _stopped(writer)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._open.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            LOG.error("news not written", error=type(error).__name__)
+
+
+async def _stopped(writer: Writer) -> None:
+    try:
+        await asyncio.wait_for(writer.stop(), ACK_SECONDS)
+    except Exception as error:
+        LOG.warning("a writer did not stop well", error=type(error).__name__)
+
+
+def journal(bootstrap: str) -> Journal:
+    """A journal on this Kafka."""
+    return Journal(lambda: LogWriter(bootstrap))

@@ -1,0 +1,96 @@
+"""One ingress process: learns who is enrolled, then takes what makers post and stream, and tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from agents.clock import Clock, LogClock, SystemClock
+from agents.follow import LogFollower
+from agents.ingress.directory import Directory
+from agents.ingress.hooks import Door, Hooks, doors
+from agents.ingress.intake import Intake
+from agents.ingress.journal import Journal, journal
+from agents.ingress.metrics import IngressMetrics
+from agents.ingress.stream import Streaming, source
+from agents.settings import Settings
+from oem_connectors.base import Connector
+from streams.topics import REGISTRATION
+
+LOG = structlog.get_logger("d2ev")
+PERIOD_SECONDS: Final = 0.2
+
+
+class Ingress:
+    """Runs until cancelled. Raises ValueError where the settings name a stream that its connector does not have."""
+
+    def __init__(self, settings: Settings, connectors: Mapping[str, Connector]) -> None:
+        self.metrics = IngressMetrics()
+        self._settings = settings
+        ticks = LogClock() if settings.clock == "log" else None
+        clock: Clock = ticks or SystemClock()
+        sealer = settings.sealer()
+        self._directory = Directory(sealer)
+        self._follower = LogFollower(
+            settings, {REGISTRATION.name: REGISTRATION.name}, self._directory.hear, ticks, whole=False
+        )
+        self._known = False
+        self._journal: Journal = journal(settings.bootstrap)
+        intake = Intake(self._directory, self._journal, sealer, clock, self.metrics, settings.partitions)
+        self._doors: Mapping[str, Door] = doors(connectors, settings.oem_apps)
+        self.hooks = Hooks(self._doors, intake, self.metrics, lambda: self.ready)
+        group = f"{settings.app_id}-ingress"
+        self._streams = {
+            oem: Streaming(source(_named(connectors, oem), address), group, intake, self.metrics)
+            for oem, address in settings.oem_streams.items()
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Who is enrolled was read to its end, and the log that says so has not gone away since."""
+        return self._known and not self._follower.kafka_gone
+
+    async def run(self) -> None:
+        """Take news. Ends only by being cancelled, or by a defect."""
+        tasks = [asyncio.create_task(self._follower.run())]
+        try:
+            while not any(task.done() for task in tasks):
+                if not self._known and self._follower.read_up:
+                    self._known = True
+                    LOG.info("ingress is ready", cars=len(self._directory), hooks=sorted(self._doors))
+                    tasks += [asyncio.create_task(stream.run()) for stream in self._streams.values()]
+                await asyncio.sleep(PERIOD_SECONDS)
+            raise RuntimeError("somebody follows the log no more")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await self._journal.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Counts, and which makers are heard; nothing about any one car."""
+        return {
+            "ready": self.ready,
+            "cars": len(self._directory),
+            "hooks": sorted(self._doors),
+            "streams": {oem: stream.reading for oem, stream in sorted(self._streams.items())},
+            "writes_open": self._journal.open,
+        }
+
+    def render(self) -> bytes:
+        """The metrics, brought up to date."""
+        metrics = self.metrics
+        metrics.ready.set(self.ready)
+        metrics.cars.set(len(self._directory))
+        metrics.writing.set(self._journal.open)
+        metrics.unreadable.set(self._directory.unreadable)
+        return metrics.render()
+
+
+def _named(connectors: Mapping[str, Connector], oem: str) -> Connector:
+    if oem not in connectors:
+        raise ValueError(f"D2EV_OEM_STREAMS: no connector {oem!r}; there are {', '.join(connectors)}")
+    return connectors[oem]

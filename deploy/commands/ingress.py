@@ -1,0 +1,46 @@
+"""`d2ev ingress`: the process that takes what makers post and stream."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
+
+
+def ingress() -> None:
+    """Take deliveries and streams of makers. Runs beside the workers, any number; docs/ingress.md has the rest."""
+    from agents.settings import load
+    from deploy.commands.processes import use_uvloop
+    from deploy.logs import configure
+
+    settings = load()
+    configure(settings.log_level)
+    use_uvloop()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from agents import probes
+    from agents.ingress import hooks
+    from agents.ingress.process import Ingress
+    from oem_connectors import registry
+
+    taking = Ingress(settings, registry.load())
+    task = asyncio.create_task(taking.run())
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, task.cancel)
+    door, door_port = await hooks.serve(taking.hooks, "127.0.0.1", settings.ingress_port)
+    runner, port = await probes.serve(taking, "127.0.0.1", settings.health_port)
+    print(f"http://127.0.0.1:{port}", flush=True)
+    print(f"http://127.0.0.1:{door_port}/hooks/", flush=True)
+    try:
+        with suppress(asyncio.CancelledError):
+            await task
+    finally:
+        await door.cleanup()
+        await runner.cleanup()
