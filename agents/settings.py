@@ -68,11 +68,9 @@ class Settings(BaseSettings):
     )
     oem_streams: dict[str, str] = Field(
         default_factory=dict,
-        description='Kafka of makers\' own streams, with the prefix of their topics, JSON: {"tesla": "host:port/prefix"}',
+        description='Kafka of OEMs that stream, and the prefix of its topics, JSON: {"tesla": "host:port/prefix"}',
     )
-    ingress_port: int = Field(
-        8090, ge=0, le=65535, description="where an ingress takes deliveries; 0 picks a free port"
-    )
+    ingress_port: int = Field(8090, ge=0, le=65535, description="deliveries of OEMs; 0 picks a free port")
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     starts_per_second: float = Field(

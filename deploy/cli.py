@@ -21,6 +21,7 @@ from deploy.commands import (
     drill,
     explain,
     guardian,
+    ingress,
     oem,
     plan,
     processes,
@@ -50,6 +51,7 @@ def app() -> typer.Typer:
     cli.command("demo")(demo.demo)
     cli.command("worker")(processes.worker)
     cli.command("guardian")(guardian.guardian)
+    cli.command("ingress")(ingress.ingress)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
     cli.add_typer(oem.app(), name="oem")

@@ -29,7 +29,7 @@ ESCAPE: Final = b"\\"
 BODY_SECONDS: Final = 10.0
 SECRET: Final = "hook_secret"  # noqa: S105 - the name under which it is given
 
-Answer = tuple[int, str, Mapping[str, str]]
+NOT_JSON: Final = "not JSON"
 
 
 class Door(NamedTuple):
@@ -89,8 +89,8 @@ class Hooks:
             await self._intake.take(door.connector, parcels)
         except NotDurable:
             return self._end(door, 503, "unavailable", "come again")
-        if any(parcel.body is body and parcel.cause for parcel in parcels):
-            return self._end(door, 400, "broken", "not understood")
+        if parcels and parcels[0].cause == NOT_JSON:
+            return self._end(door, 400, "broken", NOT_JSON)
         return self._end(door, 200, "taken", "")
 
     def _greet(self, door: Door, body: bytes) -> web.Response:
@@ -129,8 +129,8 @@ def parsed(body: bytes) -> Any:
     """The JSON of a body. Raises Unreadable, which does not quote it."""
     try:
         return json.loads(body, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {type(error).__name__}") from None
+    except (ValueError, RecursionError):
+        raise Unreadable(NOT_JSON) from None
 
 
 def _no_number(name: str) -> Any:

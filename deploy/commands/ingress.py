@@ -31,16 +31,20 @@ async def _serve(settings: Settings) -> None:
 
     taking = Ingress(settings, registry.load())
     task = asyncio.create_task(taking.run())
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, task.cancel)
+        loop.add_signal_handler(signum, stop.set)
     door, door_port = await hooks.serve(taking.hooks, "127.0.0.1", settings.ingress_port)
     runner, port = await probes.serve(taking, "127.0.0.1", settings.health_port)
     print(f"http://127.0.0.1:{port}", flush=True)
     print(f"http://127.0.0.1:{door_port}/hooks/", flush=True)
     try:
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
+        # No more deliveries first: those under way still find the log.
         await door.cleanup()
         await runner.cleanup()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
