@@ -106,8 +106,9 @@ def stepped(rows: Iterable[tuple[datetime, float | None]], step: timedelta) -> l
     listed = list(rows)
     starts = sorted({start for start, _ in listed})
     apart = {after - before for before, after in pairwise(starts)}
-    if apart and (min(apart) != step or any(distance % step for distance in apart)):
-        raise Refused(f"the slots are {min(apart) / _MINUTE:g} minutes apart, not {step / _MINUTE:g}")
+    wrong = {distance for distance in apart if distance % step} or (apart if step not in apart else set())
+    if wrong:
+        raise Refused(f"the slots are {min(wrong) / _MINUTE:g} minutes apart, not {step / _MINUTE:g}")
     return [Piece(start, start + step, value) for start, value in listed if value is not None]
 
 

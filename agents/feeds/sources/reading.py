@@ -101,7 +101,8 @@ def instant_of(value: object, place: str, zone: tzinfo | None = None) -> datetim
 
 def said(text: str) -> str:
     """What a source says about its trouble, as one short line; what could be a key is left out."""
-    return _LONG_WORD.sub("…", " ".join(text.split()))[:160]
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return _LONG_WORD.sub("…", " ".join(printable.split()))[:160]
 
 
 def json_of(answer: Answer) -> Part:

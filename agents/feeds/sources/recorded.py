@@ -10,7 +10,7 @@ from itertools import pairwise
 from agents.feeds.source import Answer, Asked, Curve, Param, Refused, Source
 from agents.feeds.sources.curves import Piece, carbon, prices, scaled, stepped
 from agents.feeds.sources.neso import Reading, known
-from agents.feeds.sources.reading import check_status
+from agents.feeds.sources.reading import check_status, said
 from agents.feeds.sources.table import Row, Table, table_of
 from streams.contracts.forecast import Basis, ForecastKind
 
@@ -64,7 +64,7 @@ def _table(answer: Answer) -> Table:
 
 
 def _unknown(table: Table) -> Refused:
-    return Refused(f"line 1: columns not known to us: {', '.join(table.columns)[:120]}")
+    return Refused(f"line 1: columns not known to us: {said(', '.join(table.columns))}")
 
 
 def _issued(table: Table, read: Callable[[list[Row], datetime | None], Curve]) -> tuple[Curve, ...]:
