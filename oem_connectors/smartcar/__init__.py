@@ -77,8 +77,8 @@ CONNECTOR = Connector(
     ),
     vehicles=vehicles,
     place=signals.place,
-    limits=Limits(reads=Quota(12, timedelta(hours=1))),
-    pace=Pace(plugged=timedelta(minutes=10), idle=timedelta(minutes=30)),
+    limits=Limits(reads=Quota(30, timedelta(hours=1))),
+    pace=Pace(plugged=timedelta(minutes=5), idle=timedelta(minutes=30)),
     outcome=outcome,
     consent=Consent(
         flow=Flow.CONNECT,
