@@ -134,8 +134,10 @@ def switch(raw: Raw, *path: str) -> bool | None:
 
 def compact(found: str | None) -> datetime | None:
     """A UTC time like 20240915140000; None where it is no time."""
+    if found is None or len(found) != 14 or not found.isdecimal():
+        return None
     try:
-        return datetime.strptime(found or "", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return datetime.strptime(found, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
 
