@@ -20,6 +20,7 @@ from deploy.commands import (
     doctor,
     drill,
     explain,
+    feeds,
     guardian,
     ingress,
     oem,
@@ -54,6 +55,7 @@ def app() -> typer.Typer:
     cli.command("ingress")(ingress.ingress)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
+    cli.add_typer(feeds.app(), name="feeds")
     cli.add_typer(oem.app(), name="oem")
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")

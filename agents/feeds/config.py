@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -40,7 +39,7 @@ class Feed:
     key: str
     calendar: Calendar
     source: Source | None = None
-    params: Mapping[str, str] = MappingProxyType({})
+    params: Mapping[str, str] = field(default_factory=dict)
     formula: Formula | None = None
     energy: Amount | None = None
     max_age: timedelta | None = None
