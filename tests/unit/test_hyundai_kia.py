@@ -137,6 +137,7 @@ def test_a_distance_counts_only_in_a_unit_that_we_know(unit: int | None, wanted:
     [
         ({"Total": 290, "Unit": 1}, 0, 290.0),
         ({"Total": 600, "Unit": 1, "EV": 47}, 100, 47.0),
+        ({"Total": 50, "Unit": 1, "EV": 47}, 0, 47.0),
         ({"Total": 600, "Unit": 1}, 100, None),
         ({"Total": 600, "Unit": 1}, None, None),
         ({"Total": 290}, 0, None),

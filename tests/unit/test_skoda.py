@@ -210,9 +210,21 @@ def test_a_service_not_paid_or_not_begun_stands_in_the_way(
     assert vehicles(info)[0].obstacle is obstacle
 
 
-def test_without_a_word_on_its_abilities_a_car_is_not_called_a_combustion_car() -> None:
-    info = {"vin": "x", "specification": {"engine": {"capacityInLiters": 1.4}}, "capabilities": {"capabilities": []}}
-    assert vehicles(info)[0].obstacle is None
+@pytest.mark.parametrize(
+    ("litres", "abilities", "obstacle"),
+    [
+        (1.4, ["ACCESS"], Obstacle.COMBUSTION),
+        (1.4, [], None),
+        (None, ["ACCESS"], None),
+        (1.4, ["ACCESS", "CHARGING_MQB"], None),
+    ],
+)
+def test_a_combustion_car_burns_and_has_no_word_of_charging(
+    litres: float | None, abilities: list[str], obstacle: Obstacle | None
+) -> None:
+    listed = {"capabilities": [{"id": name, "statuses": []} for name in abilities]}
+    info = {"vin": "x", "specification": {"engine": {"capacityInLiters": litres}}, "capabilities": listed}
+    assert vehicles(info)[0].obstacle is obstacle
 
 
 def test_a_garage_gives_the_models_that_capabilities_know() -> None:
