@@ -42,9 +42,9 @@ class Ingress:
         intake = Intake(self._directory, self._journal, sealer, clock, self.metrics, settings.partitions)
         self._doors: Mapping[str, Door] = doors(connectors, settings.oem_apps)
         self.hooks = Hooks(self._doors, intake, self.metrics, lambda: self.ready)
-        group = f"{settings.app_id}-ingress"
+        group, session = f"{settings.app_id}-ingress", settings.session_timeout_seconds
         self._streams = {
-            oem: Streaming(source(_named(connectors, oem), address), group, intake, self.metrics)
+            oem: Streaming(source(_named(connectors, oem), address), group, session, intake, self.metrics)
             for oem, address in settings.oem_streams.items()
         }
 

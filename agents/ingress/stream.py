@@ -43,9 +43,12 @@ def source(connector: Connector, address: str) -> Source:
 class Streaming:
     """Follows one maker's stream as a member of our group, which shares its partitions among all ingresses."""
 
-    def __init__(self, where: Source, group: str, intake: Intake, metrics: IngressMetrics) -> None:
+    def __init__(
+        self, where: Source, group: str, session_seconds: float, intake: Intake, metrics: IngressMetrics
+    ) -> None:
         self._where = where
         self._group = group
+        self._session_ms = int(session_seconds * 1000)
         self._intake = intake
         self._metrics = metrics
         self.reading = False
@@ -70,6 +73,8 @@ class Streaming:
             *where.stream.topics(where.prefix),
             bootstrap_servers=where.bootstrap,
             group_id=self._group,
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=self._session_ms // 3,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
