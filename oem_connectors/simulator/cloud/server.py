@@ -1,12 +1,8 @@
-"""The cloud's HTTP face: OAuth, vehicle list, state, commands and limit, with budgets and faults."""
+"""The simulated maker's own words over HTTP: OAuth, vehicle list, state, commands and limit."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,29 +10,14 @@ from typing import Any
 from aiohttp import web
 
 from oem_connectors.simulator.cloud import wire
-from oem_connectors.simulator.cloud.chance import chance
-from oem_connectors.simulator.cloud.faults import Fault, FaultKind
-from oem_connectors.simulator.cloud.log import CallEntry, Cause, Who
+from oem_connectors.simulator.cloud.desk import Desk, Said, Trouble, Visit
 from oem_connectors.simulator.cloud.states import Reply
-from oem_connectors.simulator.cloud.truth import Truth
+from oem_connectors.simulator.cloud.tokens import Issued
 from oem_connectors.simulator.cloud.world import World
 from streams.contracts.command import Action
 
-_JSON = {"Content-Type": "application/json"}
-_NOBODY = "?"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What the cloud answers. Status 0: nothing, the connection drops."""
-
-    status: int
-    body: Mapping[str, Any] | bytes = b""
-    retry_after_seconds: int | None = None
-
-
-_DROPPED = Said(0)
-_REPLIES = {
+_CAR = "/v1/vehicles/{vehicle}"
+_REPLIES: Mapping[Reply, Said] = {
     Reply.ACCEPTED: Said(200, {"result": "accepted"}),
     Reply.ALREADY: Said(200, {"result": "already"}),
     Reply.ASLEEP: Said(408, {"error": "asleep", "applied": False}),
@@ -45,129 +26,63 @@ _REPLIES = {
     Reply.UNSUPPORTED: Said(403, {"error": "not_supported", "applied": False}),
     Reply.NOT_FUTURE: Said(400, {"error": "start_at_must_be_future", "applied": False}),
 }
-#: Faults that answer a command without touching the car.
-_PRETENCES = {
-    FaultKind.ASLEEP: _REPLIES[Reply.ASLEEP],
-    FaultKind.DUPLICATE: _REPLIES[Reply.BUSY],
-    FaultKind.NO_EFFECT: _REPLIES[Reply.ACCEPTED],
+_TROUBLES: Mapping[Trouble, tuple[int, Mapping[str, Any]]] = {
+    Trouble.OUTAGE: (503, {"error": "maintenance", "applied": False}),
+    Trouble.NOBODY: (401, {"error": "invalid_token", "applied": False}),
+    Trouble.THROTTLED: (429, {"error": "too_many_requests", "applied": False}),
+    Trouble.NO_CAR: (404, {"error": "unknown_vehicle", "applied": False}),
+    Trouble.ERROR: (500, {"error": "internal"}),
+    Trouble.DEAD_TOKEN: (400, {"error": "invalid_grant"}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A call that was let in."""
-
-    request: web.Request
-    now: datetime
-    account: str
-    body: bytes
-    number: int
-    faults: Mapping[FaultKind, Fault]
-    truth: Truth | None
-
-    @property
-    def car(self) -> Truth:
-        """The car that the call is about."""
-        assert self.truth is not None
-        return self.truth
-
-    @property
-    def cause(self) -> Cause:
-        """Why a car changes because of this call."""
-        headers = self.request.headers
-        return Cause(Who.COMMAND, headers.get("X-D2EV-Command", ""), headers.get("X-Plan", ""))
-
-    @property
-    def start_at(self) -> datetime | None:
-        """The instant in the body, None where it names none."""
-        try:
-            at = datetime.fromisoformat(json.loads(self.body)["start_at"])
-        except (ValueError, TypeError, KeyError):
-            return None
-        return at.astimezone(UTC)
-
-
-Endpoint = Callable[[Visit], Said]
 
 
 def make_app(world: World) -> web.Application:
     """The cloud of this world as an aiohttp application."""
-    cloud = _Cloud(world)
-    app = web.Application(client_max_size=64 * 1024)
-    app.router.add_post("/oauth/token", cloud.token)
-    app.router.add_get("/v1/vehicles", partial(cloud.serve, "vehicles", cloud.vehicles))
-    car = "/v1/vehicles/{vehicle}"
-    app.router.add_get(f"{car}/state", partial(cloud.serve, "state", cloud.state))
-    app.router.add_post(f"{car}/limit/{{percent}}", partial(cloud.serve, "limit", cloud.limit))
-    for action in Action:
-        endpoint = partial(cloud.command, action)
-        app.router.add_post(f"{car}/{action.value}", partial(cloud.serve, action.value, endpoint))
-    return app
+    return _Cloud(world).app()
 
 
-class _Cloud:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._numbers: Counter[str] = Counter()
+class _Cloud(Desk):
+    def routes(self) -> list[web.RouteDef]:
+        commands = [
+            self.at("POST", f"{_CAR}/{action.value}", action.value, partial(self._switch, action)) for action in Action
+        ]
+        return [
+            web.post("/oauth/token", self._token),
+            self.at("GET", "/v1/vehicles", "vehicles", self._vehicles),
+            self.at("GET", f"{_CAR}/state", "state", lambda visit: self.read(visit, _state)),
+            self.at("POST", f"{_CAR}/limit/{{percent}}", "limit", self._limit),
+            *commands,
+        ]
 
-    async def serve(self, name: str, endpoint: Endpoint, request: web.Request) -> web.Response:
-        """Every call but the token's: who is it, may they, and what goes wrong today?"""
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        account = self._world.tokens.account_of(token, self._world.clock()) or _NOBODY
-        vehicle = request.match_info.get("vehicle")
-        number, faults = await self._faults(f"{account}.{vehicle}" if vehicle else account)
-        truth = self._world.cars.get(f"{account}.{vehicle}") if vehicle else None
-        visit = Visit(request, self._world.clock(), account, await request.read(), number, faults, truth)
-        said = self._refusal(visit, command=request.method == "POST") or endpoint(visit)
-        return self._answer(request, account, name, said)
+    def trouble(self, trouble: Trouble, visit: Visit) -> Said:
+        status, body = _TROUBLES[trouble]
+        headers = {"Retry-After": str(visit.wait_seconds)} if trouble is Trouble.THROTTLED else {}
+        return Said(status, body, headers)
 
-    async def token(self, request: web.Request) -> web.Response:
-        """Rotates a refresh token."""
+    def reply(self, reply: Reply, action: Action, visit: Visit) -> Said:
+        del action, visit
+        return _REPLIES[reply]
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
         spent = str((await request.post()).get("refresh_token", ""))
-        account = self._world.tokens.owner_of(spent) or _NOBODY
-        _, faults = await self._faults(f"{account} token")
-        if FaultKind.OUTAGE in faults:
-            return self._answer(request, account, "token", Said(503, {"error": "maintenance", "applied": False}))
-        issued = self._world.tokens.rotate(spent, self._world.clock())
-        if issued is None:
-            said = Said(400, {"error": "invalid_grant"})
-        elif FaultKind.TOKEN_LOST in faults:
-            said = _DROPPED
-        else:
-            said = Said(200, {"token_type": "Bearer"} | issued.as_json())
-        return self._answer(request, account, "token", said)
 
-    def vehicles(self, visit: Visit) -> Said:
+        def said(issued: Issued) -> Said:
+            return Said(200, {"token_type": "Bearer"} | issued.as_json())
+
+        return await self.exchange(request, spent, said)
+
+    def _vehicles(self, visit: Visit) -> Said:
         """The cars of the account."""
-        cars = self._world.of(visit.account)
+        cars = self.world.of(visit.account)
         return Said(200, {"vehicles": [{"id": truth.car.vehicle, "model": truth.car.model} for truth in cars]})
 
-    def state(self, visit: Visit) -> Said:
-        """A cheap read: the cloud's newest sample. It wakes nobody."""
-        if FaultKind.ERROR in visit.faults:
-            return Said(500, {"error": "internal"})
-        if FaultKind.DROPPED in visit.faults:
-            return _DROPPED
-        truth, now = visit.car, visit.now
-        sample = truth.sample(now)
-        return Said(200, wire.state(truth.car, sample, sample.at if truth.asleep else now, visit.number))
-
-    def command(self, action: Action, visit: Visit) -> Said:
-        """Start, stop, wake, or set the car's own schedule."""
-        for kind, pretence in _PRETENCES.items():
-            if kind in visit.faults:
-                return pretence
-        error = FaultKind.ERROR in visit.faults
-        if error and chance(self._world.seed, visit.car.car.key, visit.number, "applied") < 0.5:
-            return Said(500, {"error": "internal"})
-        if action is Action.SCHEDULE and visit.start_at is None:
+    def _switch(self, action: Action, visit: Visit) -> Said:
+        start_at = _start_at(visit)
+        if action is Action.SCHEDULE and start_at is None:
             return _REPLIES[Reply.NOT_FUTURE]
-        reply = visit.car.command(action, visit.now, visit.cause, visit.start_at)
-        if error:
-            return Said(500, {"error": "internal"})
-        return _DROPPED if FaultKind.DROPPED in visit.faults else _REPLIES[reply]
+        return self.command(action, visit, start_at)
 
-    def limit(self, visit: Visit) -> Said:
+    def _limit(self, visit: Visit) -> Said:
         """Set the charge limit, 50 to 100 percent."""
         percent = visit.request.match_info["percent"]
         if not percent.isdecimal() or not 50 <= int(percent) <= 100:
@@ -175,35 +90,18 @@ class _Cloud:
         visit.car.set_limit(float(percent), visit.now, visit.cause)
         return _REPLIES[Reply.ACCEPTED]
 
-    def _refusal(self, visit: Visit, *, command: bool) -> Said | None:
-        if FaultKind.OUTAGE in visit.faults:
-            return Said(503, {"error": "maintenance", "applied": False})
-        if visit.account == _NOBODY:
-            return Said(401, {"error": "invalid_token", "applied": False})
-        wait = self._world.budgets.take(visit.account, visit.now, command=command)
-        if wait is not None:
-            return Said(429, {"error": "too_many_requests", "applied": False}, retry_after_seconds=wait)
-        if visit.truth is None and "vehicle" in visit.request.match_info:
-            return Said(404, {"error": "unknown_vehicle", "applied": False})
+
+def _state(visit: Visit) -> Said:
+    """A cheap read: the cloud's newest sample. It wakes nobody."""
+    truth, now = visit.car, visit.now
+    sample = truth.sample(now)
+    return Said(200, wire.state(truth.car, sample, sample.at if truth.asleep else now, visit.number))
+
+
+def _start_at(visit: Visit) -> datetime | None:
+    """The instant in the body, None where it names none."""
+    try:
+        at = datetime.fromisoformat(visit.json["start_at"])
+    except (ValueError, TypeError, KeyError):
         return None
-
-    async def _faults(self, whom: str) -> tuple[int, Mapping[FaultKind, Fault]]:
-        """The number of this call about `whom` and what befalls it. Lives through the latency, if any."""
-        self._numbers[whom] += 1
-        number = self._numbers[whom]
-        faults = self._world.faults.hitting(self._world.seed, whom, number, self._world.clock())
-        if FaultKind.LATENCY in faults:
-            await asyncio.sleep(faults[FaultKind.LATENCY].delay_seconds)
-        return number, faults
-
-    def _answer(self, request: web.Request, account: str, endpoint: str, said: Said) -> web.Response:
-        self._world.log.calls.append(CallEntry(self._world.clock(), account, endpoint, said.status))
-        if said.status == 0:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
-        body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
-        headers = _JSON
-        if said.retry_after_seconds is not None:
-            headers = _JSON | {"Retry-After": str(said.retry_after_seconds)}
-        return web.Response(status=said.status, body=body, headers=headers)
+    return at.astimezone(UTC)
