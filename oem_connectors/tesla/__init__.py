@@ -8,8 +8,8 @@ from typing import Any
 
 from oem_connectors.base import Ask, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Vehicle
 from oem_connectors.consent import Consent, Flow
-from oem_connectors.errors import Unreadable, Unsupported
-from oem_connectors.fields import Raw, epoch, flag, number, text, word
+from oem_connectors.errors import Unsupported
+from oem_connectors.fields import Raw, epoch, flag, needed, number, objects, word
 from oem_connectors.push import Stream
 from oem_connectors.tesla.account import details
 from oem_connectors.tesla.outcome import outcome
@@ -79,18 +79,14 @@ def schedule(ask: Ask) -> Mapping[str, Any]:
     except (KeyError, ValueError):
         raise Unsupported("a schedule needs the place of the home") from None
     when = {"start_enabled": True, "start_time": local.hour * 60 + local.minute, "end_enabled": False}
-    return {"id": SCHEDULE_ID, "lat": lat, "lon": lon, "days_of_week": DAYS[local.weekday()], **when} | {
-        "enabled": True,
-        "one_time": True,
-    }
+    once = {"days_of_week": DAYS[local.weekday()], "one_time": True, "enabled": True}
+    return {"id": SCHEDULE_ID, "lat": lat, "lon": lon, **when, **once}
 
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate one answer of the vehicle list. Signed commands name a car by its VIN, which tells the model too."""
-    listed = raw.get("response")
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "vin") for one in listed):
-        raise Unreadable("response must be a list of objects with a vin")
-    return tuple(Vehicle(one["vin"], MODELS.get(one["vin"][3:4], "")) for one in listed)
+    vins = (needed(one, "vin") for one in objects(raw, "response"))
+    return tuple(Vehicle(vin, MODELS.get(vin[3:4], "")) for vin in vins)
 
 
 def capabilities(model: str) -> Can:

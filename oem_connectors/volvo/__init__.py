@@ -8,8 +8,7 @@ from typing import Any
 
 from oem_connectors.base import BEARER, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Vehicle, for_all
 from oem_connectors.consent import Consent, Flow
-from oem_connectors.errors import Unreadable
-from oem_connectors.fields import Raw, instant, number, text, word
+from oem_connectors.fields import Raw, instant, needed, number, objects, word
 from streams.contracts.telemetry import Charge, Plug
 
 PLUGS = {"CONNECTED": Plug.PLUGGED, "DISCONNECTED": Plug.UNPLUGGED}
@@ -27,10 +26,7 @@ KM = {"km": 1.0, "mi": 1.609344}
 KW = {"watts": 0.001}
 #: The members that are sent together, whenever the car tells of its charging.
 TIMED = ("batteryChargeLevel", "chargerConnectionStatus", "chargingStatus")
-SCOPES = (
-    "openid conve:vehicle_relation conve:odometer_status conve:command_accessibility"
-    " energy:state:read energy:capability:read location:read"
-)
+SCOPES = ("openid", "conve:vehicle_relation", "energy:state:read", "location:read")
 TOKEN = "/as/token.oauth2"  # noqa: S105 - a path, no secret
 
 
@@ -69,22 +65,17 @@ def is_state(raw: Raw) -> bool:
 
 def place(raw: Raw) -> tuple[float, float] | None:
     """The place in an answer of the Location API, a GeoJSON feature: longitude first."""
-    feature = raw.get("data", raw)
-    geometry = feature.get("geometry") if isinstance(feature, Mapping) else None
-    found = geometry.get("coordinates") if isinstance(geometry, Mapping) else None
-    if not isinstance(found, list) or len(found) < 2:
+    try:
+        lon, lat, *_ = raw.get("data", raw)["geometry"]["coordinates"]
+    except (KeyError, TypeError, ValueError):
         return None
-    at = {"longitude": found[0], "latitude": found[1]}
-    latitude, longitude = number(at, "latitude"), number(at, "longitude")
+    latitude, longitude = number({"latitude": lat}, "latitude"), number({"longitude": lon}, "longitude")
     return None if latitude is None or longitude is None else (latitude, longitude)
 
 
 def vehicles(raw: Raw) -> Sequence[Vehicle]:
     """Translate one answer of the vehicle list, which names no models."""
-    listed = raw.get("data")
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and text(one, "vin") for one in listed):
-        raise Unreadable("data must be a list of objects with a vin")
-    return tuple(Vehicle(one["vin"], "") for one in listed)
+    return tuple(Vehicle(needed(one, "vin"), "") for one in objects(raw, "data"))
 
 
 CONNECTOR = Connector(
@@ -103,7 +94,5 @@ CONNECTOR = Connector(
     pace=Pace(plugged=timedelta(minutes=5), idle=timedelta(minutes=15)),
     headers={**BEARER, "vcc-api-key": "{api_key}"},
     place=place,
-    consent=Consent(
-        flow=Flow.CODE, path="/as/authorization.oauth2", scopes=tuple(SCOPES.split()), token_path=TOKEN, pkce=True
-    ),
+    consent=Consent(flow=Flow.CODE, path="/as/authorization.oauth2", scopes=SCOPES, token_path=TOKEN, pkce=True),
 )

@@ -104,8 +104,8 @@ def test_a_place_is_longitude_first(raw: dict[str, Any], wanted: tuple[float, fl
 
 def test_the_list_of_cars() -> None:
     assert [one.id for one in vehicles({"data": [{"vin": "one"}, {"vin": "two"}]})] == ["one", "two"]
-    for raw in ({}, {"data": None}, {"data": [{"command": "LOCK"}]}, {"data": ["one"]}):
-        with pytest.raises(Unreadable, match="vin"):
+    for raw, why in (({"data": {}}, "data"), ({"data": [{"command": "LOCK"}]}, "vin"), ({"data": ["one"]}, "data")):
+        with pytest.raises(Unreadable, match=why):
             vehicles(raw)
 
 
