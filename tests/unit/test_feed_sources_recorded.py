@@ -138,6 +138,7 @@ BAD = [
     ("off the grid", HEADER.encode() + b"2026-03-10T00:00Z,1\n2026-03-10T01:00Z,2\n2026-03-10T02:30Z,3\n", "apart"),
     ("two currencies", TWO_CURRENCIES, "currency differs"),
     ("half a gzip", gzip.compress(HEADER.encode() * 1000)[:40], "cut off"),
+    ("two gzips", gzip.compress(HEADER.encode()) * 2, "goes on after its end"),
     ("no gzip", b"\x1f\x8bnonsense", "gzip"),
 ]
 

@@ -92,7 +92,9 @@ def test_dutch_days_are_asked_one_by_one() -> None:
 
 
 def test_neso_is_asked_ahead_or_in_pieces_of_a_fortnight() -> None:
-    assert ask("neso") == (Request("/intensity/2026-03-10T00:00Z/fw48h"),)
+    ahead = Request("/intensity/2026-03-10T00:00Z/fw48h")
+    assert ask("neso") == ask("neso", end=DAY + 48 * HOUR) == (ahead,)
+    assert ask("neso", end=DAY + 49 * HOUR) == (Request("/intensity/2026-03-10T00:00Z/2026-03-12T01:00Z"),)
     assert [request.path for request in ask("neso", end=DAY + timedelta(days=20))] == [
         "/intensity/2026-03-10T00:00Z/2026-03-24T00:00Z",
         "/intensity/2026-03-24T00:00Z/2026-03-30T00:00Z",

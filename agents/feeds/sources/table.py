@@ -77,6 +77,8 @@ def _unpacked(body: bytes) -> bytes:
         unpacked = unpacker.decompress(body, _MOST_BYTES)
     except zlib.error:
         raise Refused("the file is no whole gzip file") from None
-    if not unpacker.eof or unpacker.unconsumed_tail:
+    if not unpacker.eof:
         raise Refused(f"the file is cut off, or unpacks to more than {_MOST_BYTES >> 20} MiB")
+    if unpacker.unused_data:
+        raise Refused("the file goes on after its end")
     return unpacked
