@@ -60,6 +60,7 @@ def flow(pipeline_stages: tuple[Stage, ...]) -> str:
         lines += [f"  {stage.name} --> {_node(topic)}" for topic in stage.writes]
     unwritten = [topic for topic in shown if topic.name not in written and topic.owner == "every stage"]
     lines += [f"  anystage([every stage]) --> {_node(topic)}" for topic in unwritten]
+    lines += [f"  {process}([{process}]) --> {_node(topic)}" for topic in shown for process in topic.beside]
     rows = (
         (
             stage.name,
@@ -128,7 +129,7 @@ _TOPIC_HEAD = ("Topic", "What", "Key", "Kept", "Owner", "Message", "Personal")
 def _topic_row(topic: Topic) -> tuple[str, ...]:
     kept = asyncapi.retention(topic).removeprefix("kept for ").split(":", maxsplit=1)[0]
     personal = "yes" if topic.personal else "no"
-    return f"`{topic.name}`", topic.purpose, topic.key, kept, topic.owner, topic.model.__name__, personal
+    return f"`{topic.name}`", topic.purpose, topic.key, kept, topic.writers, topic.model.__name__, personal
 
 
 def _promise(stage: Stage) -> str:

@@ -42,7 +42,7 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
             "key": topic.key,
             "compacted": topic.compacted,
             "retention_hours": None if topic.compacted else topic.retention.total_seconds() / 3600,
-            "owner": topic.owner,
+            "owner": topic.writers,
             "personal": topic.personal,
             "partitions": settings.partitions,
             "purpose": topic.purpose,

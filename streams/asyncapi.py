@@ -121,7 +121,7 @@ def _promise(topic: Topic) -> str:
     return (
         f"Key: {_KEYS[topic.key][0]} Order: per key. Delivery: at least once, deduplicate on `ce_id`. "
         f"Retention: {retention(topic)}. {deleted}"
-        f"Owner: {'outside producers' if topic.owner == 'outside' else topic.owner}. "
+        f"Owner: {'outside producers' if topic.owner == 'outside' else topic.writers}. "
         f"Privacy: {'personal' if topic.personal else 'not personal'}."
     )
 

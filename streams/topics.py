@@ -34,7 +34,8 @@ Key = Literal["car", "account", "tariff", "region", "forecast", "partition", "le
 class Topic:
     """A topic: its name carries the major version; within one, only optional fields are added.
 
-    `owner` is the stage that writes it, or "outside". `retention` is ignored by purely compacted topics.
+    `owner` is the stage that writes it, or "outside"; `beside` are processes of ours without stages that write it too.
+    `retention` is ignored by purely compacted topics.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Topic:
     public: bool = True
     personal: bool = True
     max_message_bytes: int = 1_048_576
+    beside: tuple[str, ...] = ()
+
+    @property
+    def writers(self) -> str:
+        """All who write it, in words."""
+        return ", ".join((self.owner, *self.beside))
 
     def config(self) -> Mapping[str, str]:
         """Kafka topic configuration."""
@@ -91,6 +98,7 @@ TELEMETRY = Topic(
     "polling",
     "Normalised readings with the car's time, the OEM's and ours.",
     retention=timedelta(days=2),
+    beside=("ingress",),
 )
 VEHICLE = Topic(
     "d2ev.vehicle.state.v1",
@@ -199,6 +207,7 @@ DEAD_LETTER = Topic(
     "Refused records: where, why, and the sealed bytes.",
     retention=timedelta(days=30),
     max_message_bytes=8 * 1_048_576,
+    beside=("ingress",),
 )
 
 #: The clock as events: one record per partition and beat.

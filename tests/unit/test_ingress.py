@@ -22,7 +22,7 @@ from oem_connectors.push import Event
 from streams import hot, serde
 from streams.contracts.telemetry import Plug
 from streams.domain.vehicle import fold
-from streams.topics import REGISTRATION, TELEMETRY
+from streams.topics import REGISTRATION, TELEMETRY, TOPICS
 from tests.deliveries import (
     AWAY,
     HOME,
@@ -271,6 +271,14 @@ async def test_a_refused_event_is_kept_sealed_and_the_others_go_on(desk: Desk) -
     assert "7391" not in letter.model_dump_json()
     assert b"marker-7391" in SEALER.open(letter.sealed_value or "", "hooks/enode|0|-1")
     assert [one.car for one in desk.log.telemetry()] == ["c.d"]
+
+
+async def test_it_writes_the_topics_that_say_so_and_no_others(desk: Desk) -> None:
+    every = [
+        enode(told=told, soc=soc) for told in ("user:vehicle:updated", "user:vehicle:deleted") for soc in (1, "bad")
+    ]
+    await desk.intake.take(ENODE, [parcel(*every), Parcel(ORIGIN, b"{", cause="not JSON")])
+    assert {one.topic for one in desk.log.written} == {one.name for one in TOPICS if "ingress" in one.beside}
 
 
 async def test_bytes_without_news_are_kept_once_however_often_they_come(desk: Desk) -> None:
