@@ -219,6 +219,11 @@ def test_a_bomb_of_entities_is_refused_before_it_grows() -> None:
         parse(bomb)
 
 
+def test_a_document_of_endless_elements_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(Refused, match="too many elements"):
+        parse(b"<a>" + b"<b/>" * 250_000 + b"</a>")
+
+
 def test_many_long_periods_are_refused_before_they_are_expanded() -> None:
     year = period({1: 1}, 365 * 96, QUARTER)
     with pytest.raises(Refused, match="more than a year"):

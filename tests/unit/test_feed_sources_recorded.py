@@ -153,3 +153,10 @@ def test_a_bad_table_is_refused_by_its_line(body: bytes, why: str) -> None:
 def test_a_bomb_of_zeros_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(Refused, match="unpacks to more than 64 MiB"):
         parse("recorded-prices", gzip.compress(bytes(80 * 2**20), 9))
+
+
+def test_a_table_without_end_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(Refused, match="more than 200000 rows"):
+        parse("recorded-prices", b"a\n" + b"1\n" * 200_001)
+    with pytest.raises(Refused, match="columns not known"):
+        parse("recorded-prices", b"a\n" + b"1\n" * 200_000)

@@ -83,7 +83,11 @@ SOURCE = Source(
     requests=_requests,
     parse=_parse,
     params={
-        "part": Param("which price", "invoicePrice", ("price", "priceIncVat", "invoicePrice")),
+        "part": Param(
+            "bare (price), with VAT, or as invoiced: with taxes, fees and VAT",
+            "invoicePrice",
+            ("price", "priceIncVat", "invoicePrice"),
+        ),
         "zone": Param("whose wall time the answer is in (believed, not documented)", _ZONE),
         "path": Param("path and query of a day's prices, {day} is the date (not documented)", ""),
     },

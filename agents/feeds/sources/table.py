@@ -7,6 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 from agents.feeds.source import Refused
@@ -14,6 +15,8 @@ from agents.feeds.sources.reading import instant_of, number_of
 
 _GZIP = b"\x1f\x8b"
 _MOST_BYTES = 64 * 2**20
+#: Nearly two years of five minutes.
+_MOST_ROWS = 200_000
 
 
 class Row(NamedTuple):
@@ -50,9 +53,11 @@ def table_of(body: bytes) -> Table:
     """The table in a file. Raises `Refused` with the line for what is no table, or has no rows."""
     try:
         text = _unpacked(body).decode("utf-8-sig")
-        columns, *rest = _lines(text)
+        columns, *rest = islice(_lines(text), _MOST_ROWS + 2)
     except (UnicodeDecodeError, csv.Error, ValueError):
         raise Refused("the file is no CSV table in UTF-8") from None
+    if len(rest) > _MOST_ROWS:
+        raise Refused(f"the file has more than {_MOST_ROWS} rows")
     header = columns[1]
     if len(set(header)) != len(header):
         raise Refused("line 1: a column is there twice")

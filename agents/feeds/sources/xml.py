@@ -8,9 +8,11 @@ from xml.parsers import expat
 from agents.feeds.source import Refused
 
 _DEPTH = 12
+#: A year of quarter hours takes less than half of it.
+_MOST_NODES = 250_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """An element: its local name, its own text, its children in order."""
 
@@ -41,10 +43,14 @@ class _Builder:
     def __init__(self) -> None:
         self.top = Node("")
         self.open = [self.top]
+        self.count = 0
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
         if len(self.open) > _DEPTH:
             raise Refused("the XML is nested too deeply")
+        self.count += 1
+        if self.count > _MOST_NODES:
+            raise Refused("the XML holds too many elements")
         node = Node(name.rpartition(" ")[2])
         self.open[-1].children.append(node)
         self.open.append(node)
