@@ -19,6 +19,7 @@ OTHERS: Mapping[str, str] = {
     "unreachable": "whether the car answers",
     "positions": "where the car is",
     "producer": "news without figures",
+    "operation": "what became of a command",
 }
 
 
