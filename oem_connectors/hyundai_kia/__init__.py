@@ -11,7 +11,16 @@ from oem_connectors.base import BEARER, Call, Connector, Kind, Limits, OAuth2, P
 from oem_connectors.consent import Consent, Flow
 from oem_connectors.errors import OemError, OutcomeUnknown, Unavailable
 from oem_connectors.fields import Raw
-from oem_connectors.hyundai_kia.shapes import australia_canada, europe, hyundai_us, inside, kia_us, place, vehicles
+from oem_connectors.hyundai_kia.shapes import (
+    WRAPPERS,
+    australia_canada,
+    europe,
+    hyundai_us,
+    inside,
+    kia_us,
+    place,
+    vehicles,
+)
 from oem_connectors.hyundai_kia.words import NEW, REFUSALS, capabilities
 from streams.contracts.command import Action
 
@@ -30,8 +39,9 @@ def outcome(reply: Reply) -> str | OemError | None:
 
 
 def european(raw: Raw) -> bool:
-    """Whether it is a state of the European cloud."""
-    return bool({"Green", "vehicleStatus"} & inside(raw, "resMsg", "vehicleStatusInfo", "state", "Vehicle").keys())
+    """Whether it is a state of the European cloud; one asked of the car itself has no wrapper but `resMsg`."""
+    marks = inside(raw, *WRAPPERS).keys()
+    return bool({"Green", "vehicleStatus"} & marks) or ("resMsg" in raw and "evStatus" in marks)
 
 
 def charge(action: str) -> Call:
@@ -76,7 +86,7 @@ CONNECTOR = Connector(
         Kind("state", european, europe),
         Kind("kia_us", lambda raw: "lastVehicleInfo" in raw, kia_us),
         Kind("hyundai_us", lambda raw: "evStatus" in raw, hyundai_us),
-        Kind("status", lambda raw: "evStatus" in inside(raw, "status"), australia_canada),
+        Kind("status", lambda raw: "evStatus" in inside(raw, "result", "status"), australia_canada),
     ),
     vehicles=vehicles,
     limits=Limits(reads=Quota(150, timedelta(days=1)), commands=Quota(30, timedelta(days=1))),

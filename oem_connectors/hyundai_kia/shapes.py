@@ -13,7 +13,7 @@ from oem_connectors.hyundai_kia.words import AC, FASTENED, KILOMETRES, MILES, NE
 from streams.contracts.telemetry import Charge, Plug
 
 #: What the European cloud wraps a state in, outermost first.
-_WRAPPERS = ("resMsg", "vehicleStatusInfo", "state", "Vehicle")
+WRAPPERS = ("resMsg", "vehicleStatusInfo", "state", "Vehicle")
 _CHARGING = ("Green", "ChargingInformation")
 
 
@@ -27,7 +27,7 @@ def inside(raw: Raw, *names: str) -> Raw:
 
 def europe(raw: Raw) -> Mapping[str, Any]:
     """Translate one European state, of either generation, as answered or unwrapped."""
-    found = inside(raw, *_WRAPPERS)
+    found = inside(raw, *WRAPPERS)
     return ccs2(found) if "Green" in found else v1(found)
 
 
@@ -77,7 +77,7 @@ def inferred(plug: Plug, remaining: float | None, power: float | None) -> Charge
 
 def australia_canada(raw: Raw) -> Mapping[str, Any]:
     """Translate one state under `status`. Its times name no zone and are left out."""
-    status = inside(raw, "status")
+    status = inside(raw, "result", "status")
     return ev(status, "reservChargeInfos", "targetSOClist") | {"odometer_km": distance(status, "odometer")}
 
 

@@ -178,6 +178,23 @@ def test_a_state_is_the_same_as_answered_and_unwrapped(wrapped: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        ({"retCode": "S", "resMsg": status(batteryPlugin=1)["vehicleStatus"]}, "state"),
+        ({"responseHeader": {}, "result": {"status": status(batteryPlugin=1)["vehicleStatus"]}}, "status"),
+        ({"status": status(batteryPlugin=1)["vehicleStatus"]}, "status"),
+        (status(batteryPlugin=1)["vehicleStatus"], "hyundai_us"),
+        ({"retCode": "S", "resMsg": {"vehicles": []}}, None),
+        ({"retCode": "S", "resMsg": "text", "status": "text"}, None),
+    ],
+)
+def test_a_state_is_known_by_what_wraps_it(raw: dict[str, Any], kind: str | None) -> None:
+    assert CONNECTOR.recognise(raw) == kind
+    if kind:
+        assert told(raw, kind) == {"plug": "plugged"}
+
+
+@pytest.mark.parametrize(
     ("code", "read", "command"),
     [
         ("4002", NeedsConsent, NeedsConsent),
