@@ -14,6 +14,8 @@ import httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from agents.ingress.hooks import SECRET, doors
+from agents.ingress.stream import source
 from agents.settings import BadSettings, Settings, load
 from deploy import topics
 from oem_connectors import registry
@@ -46,7 +48,7 @@ def examine(environ: Mapping[str, str] | None = None) -> list[Finding]:
     except BadSettings as error:
         return [*found, Finding("settings", "fail", str(error), "mend it; `d2ev doctor --settings` lists all")]
     found.append(Finding("settings", "ok", f"valid, for {settings.env}"))
-    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _worker)
+    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _push, _worker)
     return found + [finding for check in checks for finding in check(settings)]
 
 
@@ -142,6 +144,25 @@ def _oem_clouds(settings: Settings) -> Iterator[Finding]:
         )
     for name in sorted(given & set(connectors) | {"simulator"}):
         yield from _cloud(name, hosts_of(connectors[name], settings.oem_urls)["api"], given=name in given)
+
+
+def _push(settings: Settings) -> Iterator[Finding]:
+    """Makers that could tell by themselves, and whether they are let."""
+    try:
+        connectors = registry.load()
+    except registry.RegistryError:
+        return  # told already
+    for name in sorted(set(settings.oem_apps) & set(connectors)):
+        if connectors[name].hook is not None and name not in doors(connectors, settings.oem_apps):
+            yield Finding(
+                f"oem {name}", "warn", f"no {SECRET}: an ingress answers its deliveries with 404",
+                f"put {SECRET} into D2EV_OEM_APPS, or let the cars be read only",
+            )  # fmt: skip
+    for name, address in sorted(settings.oem_streams.items()):
+        try:
+            source(connectors, name, address)
+        except ValueError as error:
+            yield Finding(f"oem {name}", "fail", str(error), "mend D2EV_OEM_STREAMS")
 
 
 def _cloud(name: str, url: str, *, given: bool) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ class Ingress:
         self.hooks = Hooks(self._doors, intake, self.metrics, lambda: self.ready)
         group, session = f"{settings.app_id}-ingress", settings.session_timeout_seconds
         self._streams = {
-            oem: Streaming(source(_named(connectors, oem), address), group, session, intake, self.metrics)
+            oem: Streaming(source(connectors, oem, address), group, session, intake, self.metrics)
             for oem, address in settings.oem_streams.items()
         }
 
@@ -88,9 +88,3 @@ class Ingress:
         metrics.writing.set(self._journal.open)
         metrics.unreadable.set(self._directory.unreadable)
         return metrics.render()
-
-
-def _named(connectors: Mapping[str, Connector], oem: str) -> Connector:
-    if oem not in connectors:
-        raise ValueError(f"D2EV_OEM_STREAMS: no connector {oem!r}; there are {', '.join(connectors)}")
-    return connectors[oem]

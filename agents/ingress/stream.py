@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -32,10 +33,12 @@ class Source(NamedTuple):
     prefix: str
 
 
-def source(connector: Connector, address: str) -> Source:
-    """The stream of a connector at "host:port/prefix". Raises ValueError."""
-    if connector.stream is None:
-        raise ValueError(f"D2EV_OEM_STREAMS: {connector.name} has no stream")
+def source(connectors: Mapping[str, Connector], oem: str, address: str) -> Source:
+    """The stream of a maker at "host:port/prefix". Raises ValueError."""
+    connector = connectors.get(oem)
+    if connector is None or connector.stream is None:
+        known = ", ".join(name for name, one in connectors.items() if one.stream is not None)
+        raise ValueError(f"D2EV_OEM_STREAMS: no stream of {oem!r} is known; there are {known}")
     bootstrap, _, prefix = address.partition("/")
     return Source(connector, connector.stream, bootstrap, prefix)
 

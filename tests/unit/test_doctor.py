@@ -104,6 +104,33 @@ def test_an_oem_nobody_knows_is_named_with_those_that_are(
 
 
 @pytest.mark.parametrize(
+    ("settings", "level", "said"),
+    [
+        pytest.param({"D2EV_OEM_APPS": '{"enode": {"client_id": "x"}}'}, "warn", "hook_secret", id="no secret"),
+        pytest.param({"D2EV_OEM_STREAMS": '{"enode": "here:1/x"}'}, "fail", "no stream", id="no stream"),
+    ],
+)
+def test_a_maker_that_could_tell_by_itself_and_is_not_let_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cloud: respx.Router,
+    settings: dict[str, str],
+    level: str,
+    said: str,
+) -> None:
+    found_here = [one for one in found(monkeypatch, tmp_path, cloud, **settings) if said in one.detail]
+    assert [(one.check, one.level) for one in found_here] == [("oem enode", level)]
+
+
+def test_with_its_secret_a_hook_is_no_finding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router
+) -> None:
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_APPS='{"enode": {"hook_secret": "marker-5528"}}')
+    assert "hook_secret" not in str(findings)
+    assert "marker-5528" not in str(findings)
+
+
+@pytest.mark.parametrize(
     ("status", "level"), [pytest.param(200, "ok", id="ready"), pytest.param(503, "warn", id="not ready")]
 )
 def test_a_worker_that_answers_is_asked_whether_it_is_ready(
