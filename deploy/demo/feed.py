@@ -12,6 +12,7 @@ from agents.sealing import Sealer
 from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window, carbon, prices
 from deploy.demo.world import preference
+from deploy.fakes.maker import Maker
 from oem_connectors.simulator.cloud.world import World
 from streams import serde
 from streams.contracts.base import Contract
@@ -29,7 +30,7 @@ def record(topic: Topic, key: str, message: Contract, at: datetime, partitions: 
 
 
 def enrolments(
-    fleet: Sequence[SimVehicle], window: Window, world: World, sealer: Sealer, partitions: int
+    fleet: Sequence[SimVehicle], window: Window, world: World, maker: Maker, sealer: Sealer, partitions: int
 ) -> list[Outgoing]:
     """A registration and a preference per car; the cars of an account share one sealed grant."""
     at = window.start
@@ -37,14 +38,14 @@ def enrolments(
     out = []
     for vehicle in fleet:
         if vehicle.account not in sealed:
-            token = world.tokens.consent(vehicle.account).encode()
+            token = maker.grant(world, vehicle.account).get_secret_value().encode()
             sealed[vehicle.account] = sealer.seal(token, seal_context(vehicle.account))
         registration = Registration(
             car=vehicle.car,
             driver=vehicle.driver,
-            oem="simulator",
-            vehicle=vehicle.vehicle,
-            model=vehicle.model,
+            oem=maker.oem,
+            vehicle=maker.vehicle(world.cars[vehicle.car].car),
+            model=maker.model or vehicle.model,
             usable_kwh=vehicle.usable_kwh,
             power_kw=vehicle.power_kw,
             efficiency=vehicle.efficiency,

@@ -11,8 +11,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from pydantic import SecretStr
+
 from agents.clock import ticks
-from agents.engine.log import LogWriter
+from agents.engine.log import LogWriter, Outgoing
 from agents.sealing import Sealer
 from agents.settings import Settings, load
 from deploy import topics
@@ -27,8 +29,10 @@ from deploy.demo.summary import summarise
 from deploy.demo.watch import Watch
 from deploy.demo.workers import Workers
 from deploy.demo.world import build_world
-from oem_connectors.simulator.cloud.run import serve
+from deploy.fakes.maker import Maker, maker, serve
+from oem_connectors import registry
 from oem_connectors.simulator.cloud.world import World
+from streams.contracts.command import Action
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.internal import TickPhase
 from streams.domain.forecasts import merge
@@ -54,6 +58,7 @@ class Options:
     scenario: str = "usual"
     workers: int = 1
     seed: int = 1
+    oem: str = "simulator"
     bootstrap: str | None = None
     partitions: int = 2
     step: timedelta = timedelta(minutes=5)
@@ -76,7 +81,10 @@ class Night:
         self.hooks = dict(sorted({**coming_and_going(options.workers, self.window), **(hooks or {})}.items()))
         self.fleet: list[SimVehicle] = fleet(options.vehicles, self.window, options.seed)
         self.now = self.window.start
-        self.world: World = build_world(self.fleet, self.window, self.scenario, options.seed, lambda: self.now)
+        self.maker = maker(options.oem)
+        self.world: World = build_world(
+            self.fleet, self.window, self.scenario, options.seed, lambda: self.now, schedules=_schedules(self.maker)
+        )
         self.live = self._live()
         self.settings: Settings
         self.workers: Workers
@@ -110,7 +118,7 @@ class Night:
         options = self.options
         shutil.rmtree(options.run_dir, ignore_errors=True)
         options.run_dir.mkdir(parents=True)
-        runner, url = await serve(self.world)
+        runner, url = await serve(self.maker.desk(self.world))
         stack.push_async_callback(runner.cleanup)
         self.settings = load(
             env="demo",
@@ -119,7 +127,8 @@ class Night:
             clock="log",
             fetch_wait_ms=4,
             session_timeout_seconds=4,
-            oem_urls={"simulator": url},
+            oem_urls={self.maker.oem: url},
+            oem_apps={self.maker.oem: dict(self.maker.app)},
             poll_grid_seconds=int(options.step.total_seconds()),
         )
         if options.bootstrap is None:
@@ -147,8 +156,11 @@ class Night:
     async def _enrol(self) -> None:
         sealer = Sealer(self.settings.seal_key_bytes())
         await self.settle()
-        await self.writer.write(feed.enrolments(self.fleet, self.window, self.world, sealer, self.options.partitions))
+        await self.writer.write(self._enrolments(sealer))
         await self.settle()
+
+    def _enrolments(self, sealer: Sealer) -> list[Outgoing]:
+        return feed.enrolments(self.fleet, self.window, self.world, self.maker, sealer, self.options.partitions)
 
     async def _live_through(self, on_progress: Callable[[Live], None]) -> None:
         published = feed.vintages(self.window, self.scenario.prices_late)
@@ -219,6 +231,11 @@ class Night:
         ]
 
 
+def _schedules(made: Maker) -> bool:
+    """Whether the maker's cars take a start time of their own."""
+    return registry.load()[made.oem].can(made.model or "", Action.SCHEDULE)
+
+
 def coming_and_going(workers: int, window: recorded.Window) -> dict[datetime, Hook]:
     """More workers join one by one; later the second leaves and comes back: partitions move, nothing is lost."""
 
@@ -250,10 +267,15 @@ def _environment(settings: Settings) -> dict[str, str]:
         "D2EV_CLOCK": settings.clock,
         "D2EV_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
         "D2EV_OEM_URLS": json.dumps(settings.oem_urls),
+        "D2EV_OEM_APPS": json.dumps(_plain(settings.oem_apps)),
         "D2EV_POLL_GRID_SECONDS": str(settings.poll_grid_seconds),
         "D2EV_SESSION_TIMEOUT_SECONDS": str(settings.session_timeout_seconds),
         "D2EV_LOG_LEVEL": "info",
     }
+
+
+def _plain(apps: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, str]]:
+    return {oem: {name: secret.get_secret_value() for name, secret in app.items()} for oem, app in apps.items()}
 
 
 def _processed(statuses: list[dict[str, Any]], ends: dict[str, int]) -> int:

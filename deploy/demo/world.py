@@ -11,7 +11,7 @@ from deploy.demo.fleet import SimVehicle
 from deploy.demo.recorded import Window
 from deploy.demo.scenarios import Scenario, unplugged
 from oem_connectors.simulator.cloud.battery import Battery
-from oem_connectors.simulator.cloud.car import Personality, SimCar, Stay
+from oem_connectors.simulator.cloud.car import NO_SCHEDULE, Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.chance import chance
 from oem_connectors.simulator.cloud.world import World
 from streams.contracts.preference import Preference
@@ -20,14 +20,20 @@ from streams.domain.settle import Profile
 
 
 def build_world(
-    fleet: Sequence[SimVehicle], window: Window, scenario: Scenario, seed: int, clock: Callable[[], datetime]
+    fleet: Sequence[SimVehicle],
+    window: Window,
+    scenario: Scenario,
+    seed: int,
+    clock: Callable[[], datetime],
+    *,
+    schedules: bool = True,
 ) -> World:
-    """The simulator's cloud for these cars, living these days."""
-    cars = [_car(vehicle, scenario, seed) for vehicle in fleet]
+    """The simulator's cloud for these cars, living these days; `schedules`: they take a start time of their own."""
+    cars = [_car(vehicle, scenario, seed, schedules=schedules) for vehicle in fleet]
     return World(cars, clock, seed, scenario.fault_script(window))
 
 
-def _car(vehicle: SimVehicle, scenario: Scenario, seed: int) -> SimCar:
+def _car(vehicle: SimVehicle, scenario: Scenario, seed: int, *, schedules: bool) -> SimCar:
     late = chance(seed, "late", vehicle.car) < scenario.late_unplug_share
     starts = [stay.plug_in for stay in vehicle.stays[1:]] + [None]
     stays = tuple(
@@ -37,7 +43,7 @@ def _car(vehicle: SimVehicle, scenario: Scenario, seed: int) -> SimCar:
     return SimCar(
         account=vehicle.account,
         vehicle=vehicle.vehicle,
-        model=vehicle.model,
+        model=vehicle.model if schedules else f"{vehicle.model}{NO_SCHEDULE}",
         zone=vehicle.zone,
         stays=stays,
         battery=Battery(usable_kwh=vehicle.usable_kwh, power_kw=vehicle.power_kw, efficiency=vehicle.efficiency),

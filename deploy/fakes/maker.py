@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from importlib import import_module
 
 from aiohttp import web
 from pydantic import SecretStr
 
+import deploy.fakes
 from oem_connectors.simulator.cloud.car import SimCar
 from oem_connectors.simulator.cloud.desk import Desk
 from oem_connectors.simulator.cloud.world import World
@@ -22,17 +25,28 @@ APP: Mapping[str, str] = {"client_id": "d2ev", "client_secret": "fake-secret"}
 
 @dataclass(frozen=True, kw_only=True)
 class Maker:
-    """One fake. `model` is one that takes starts and stops; `vehicle` gives the maker's own id of a car.
+    """One fake. `model` is one that takes starts and stops, None: cars have their own; `vehicle` gives the maker's id.
 
     `grant(world, account)` is the first credential of an account, packed with the details that calls need.
     """
 
     oem: str
     desk: Callable[[World], Desk]
-    model: str
+    model: str | None
     vehicle: Callable[[SimCar], str]
     grant: Callable[[World, str], SecretStr]
     app: Mapping[str, str] = field(default_factory=lambda: APP)
+
+
+def maker(oem: str) -> Maker:
+    """The fake of that name. ValueError names those that there are."""
+    names = sorted(module.name for module in pkgutil.iter_modules(deploy.fakes.__path__))
+    made = import_module(f"deploy.fakes.{oem}") if oem in names else None
+    found = getattr(made, "MAKER", None)
+    if not isinstance(found, Maker):
+        known = [name for name in names if hasattr(import_module(f"deploy.fakes.{name}"), "MAKER")]
+        raise ValueError(f"no fake of {oem!r}; there are {', '.join(known)}")
+    return found
 
 
 def numbered(car: SimCar, prefix: str, length: int) -> str:

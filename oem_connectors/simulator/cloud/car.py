@@ -34,7 +34,7 @@ class Personality(StrEnum):
 #: Commands about the car's own schedule.
 ON_BOARD = frozenset({Action.SCHEDULE, Action.UNSCHEDULE})
 READ_ONLY = "readonly"
-_NO_SCHEDULE = "-basic"
+NO_SCHEDULE = "-basic"
 FAMILY_CAR = Battery(usable_kwh=60, power_kw=7.4, efficiency=0.9)
 
 
@@ -83,4 +83,4 @@ class SimCar:
 
     def takes(self, action: Action) -> bool:
         """Whether its model has this command."""
-        return self.model != READ_ONLY and not (action in ON_BOARD and self.model.endswith(_NO_SCHEDULE))
+        return self.model != READ_ONLY and not (action in ON_BOARD and self.model.endswith(NO_SCHEDULE))

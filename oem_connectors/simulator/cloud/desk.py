@@ -29,11 +29,15 @@ NOBODY = "?"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the cloud answers. Status 0: nothing, the connection drops."""
+    """What the cloud answers. Status 0: nothing, the connection drops.
+
+    `held_seconds` of real time pass between the headers and the body.
+    """
 
     status: int
     body: Mapping[str, Any] | list[Any] | bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    held_seconds: float = 0.0
 
 
 DROPPED = Said(0)
@@ -220,4 +224,11 @@ class Desk(ABC):
             return web.Response()
         body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
         headers = {"Content-Type": "application/json"} | dict(said.headers)
-        return web.Response(status=said.status, body=body or None, headers=headers)
+        if not said.held_seconds:
+            return web.Response(status=said.status, body=body or None, headers=headers)
+        held = web.StreamResponse(status=said.status, headers=headers)
+        await held.prepare(visit.request)
+        await asyncio.sleep(said.held_seconds)
+        await held.write(body)
+        await held.write_eof()
+        return held
