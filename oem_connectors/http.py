@@ -135,7 +135,7 @@ class OemClient:
         verdict = self._verdict(answer, action, failed=OutcomeUnknown)
         if isinstance(verdict, OemError):
             raise timed(verdict, answer)
-        if not answer.ok:
+        if verdict is None and not answer.ok:
             raise failure(answer, changes=True)
         return verdict
 

@@ -128,6 +128,22 @@ async def test_a_model_may_need_a_call_of_its_own() -> None:
         assert request.url.path == path
 
 
+async def test_what_the_maker_calls_done_already_is_a_success_whatever_the_status() -> None:
+    def outcome(reply: Reply) -> str | OemError | None:
+        return "already" if reply.body.get("code") == "CHARGING_IN_PROGRESS" and reply.action is Action.START else None
+
+    said: list[str | None] = []
+
+    async def use(client: OemClient) -> None:
+        said.append(await client.command(grant(), "c", Action.START, "id"))
+        with pytest.raises(Rejected):
+            await client.command(grant(), "c", Action.STOP, "id")
+
+    told = replace(CONNECTOR, headers=BEARER, outcome=outcome)
+    await asked(use, told, httpx.Response(409, json={"code": "CHARGING_IN_PROGRESS"}))
+    assert said == ["already"]
+
+
 async def test_the_region_of_the_account_has_its_own_host() -> None:
     (request,) = await asked(read(user_id="u", region="eu"), CONNECTOR, STATE)
     assert request.url.host == "eu.api.test"
