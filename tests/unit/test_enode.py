@@ -187,6 +187,13 @@ async def test_a_command_is_one_action(action: Action, word: str) -> None:
     assert request.headers["authorization"] == "Bearer at"
 
 
+@pytest.mark.parametrize("status", [200, 400, 422])
+async def test_an_unnecessary_action_is_a_success_whatever_the_status(status: int) -> None:
+    body = {"state": "FAILED", "failureReason": {"type": "UNNECESSARY", "detail": "…"}}
+    _, found = await sent(httpx.Response(status, json=body), Action.STOP)
+    assert found == "already"
+
+
 async def test_smart_charging_of_their_own_refuses_the_command() -> None:
     _, found = await sent(httpx.Response(422, json={"type": "…", "title": "…", "detail": "…"}), Action.START)
     assert isinstance(found, Rejected)

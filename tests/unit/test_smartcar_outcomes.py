@@ -180,6 +180,13 @@ async def test_a_failure_after_a_202_is_no_success() -> None:
     assert isinstance(error, OutcomeUnknown)
 
 
+@pytest.mark.parametrize(("action", "code"), [(START, "CHARGING_IN_PROGRESS"), (STOP, "NOT_CHARGING")])
+@pytest.mark.parametrize("status", [202, 409])
+async def test_what_is_so_already_is_a_success_whatever_the_status(action: Action, code: str, status: int) -> None:
+    _, detail = await commanded(action, httpx.Response(status, json=v2("VEHICLE_STATE", code, 409)))
+    assert detail == "already"
+
+
 async def test_the_wait_of_the_header_is_kept() -> None:
     answer = httpx.Response(429, json=v2("RATE_LIMIT", "VEHICLE", 429), headers={"retry-after": "1200"})
     _, error = await commanded(START, answer)
