@@ -95,7 +95,11 @@ class Feeds:
                 for feed in self._feeds:
                     group.create_task(self._keep(feed))
         finally:
-            await self._journal.stop()
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Let go of the log; what is being written is written first."""
+        await self._journal.stop()
 
     async def take_up(self) -> None:
         """Know what was published before. Raises KafkaError, OSError or TimeoutError."""
@@ -119,7 +123,7 @@ class Feeds:
             if publish:
                 await self._journal.write([record(o.new, self._settings.partitions) for o in outcomes if o.new])
         finally:
-            await self._journal.stop()
+            await self.stop()
         return list(zip(self._feeds, outcomes, strict=True))
 
     async def round(self, feed: Feed) -> Outcome:
