@@ -212,7 +212,8 @@ class Connector:
     reading. `kinds` are the shapes in which it tells of a car; the first is what `read` answers. `vehicles(raw)`
     translates one answer of `list_vehicles`. `place(raw)` is (latitude, longitude) in degrees where an answer has one:
     it is reduced to at home or not before anything leaves. `locate` asks for the place of a plugged car, once a stay,
-    where readings have none. All of them raise `Unreadable` and nothing else.
+    where readings have none; `describe` asks about one listed car where the list does not say enough, and its answer
+    goes through `vehicles` too. All of them raise `Unreadable` and nothing else.
     """
 
     name: str
@@ -231,6 +232,7 @@ class Connector:
     outcome: Outcome = by_status
     by_model: Callable[[str], Mapping[Action | None, Call]] = lambda _model: {}
     locate: Call | None = None
+    describe: Call | None = None
     place: Callable[[Raw], tuple[float, float] | None] = lambda _raw: None
     consent: Consent | None = None
     hook: Hook | None = None

@@ -48,7 +48,7 @@ def names_of(connector: Connector) -> list[str]:
     texts: list[object] = [*connector.headers.values(), *auth.form.values()]
     if auth.basic:
         texts.append("{client_id}{client_secret}")
-    also = [] if connector.locate is None else [connector.locate]
+    also = [call for call in (connector.locate, connector.describe) if call is not None]
     for call in (connector.read, connector.list_vehicles, *connector.commands.values(), *also):
         texts += [call.path, *call.headers.values(), {} if callable(call.body) else call.body]
     return sorted(set(_NAME.findall(str(texts))) - {"vehicle", "token", "refresh_token"})

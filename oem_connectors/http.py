@@ -100,7 +100,15 @@ class OemClient:
 
     async def list_vehicles(self, grant: Grant) -> Sequence[Vehicle]:
         """The cars of the account."""
-        answer = await self._call(self.connector.list_vehicles, _About(unpack(grant.access_token)), changes=False)
+        about = _About(unpack(grant.access_token))
+        listed = await self._vehicles(self.connector.list_vehicles, about)
+        if self.connector.describe is None:
+            return listed
+        described = [await self._vehicles(self.connector.describe, about._replace(vehicle=car.id)) for car in listed]
+        return [found[0] if len(found) == 1 else car for car, found in zip(listed, described, strict=True)]
+
+    async def _vehicles(self, call: Call, about: _About) -> Sequence[Vehicle]:
+        answer = await self._call(call, about, changes=False)
         return translated(self.connector.vehicles, self._good(answer))
 
     async def command(

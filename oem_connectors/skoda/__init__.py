@@ -67,6 +67,7 @@ CONNECTOR = Connector(
     limits=Limits(wakes=Quota(3, timedelta(days=1))),
     pace=Pace(plugged=timedelta(minutes=5), idle=timedelta(minutes=30)),
     locate=Call("GET", "/api/v1/maps/positions?vin={vehicle}"),
+    describe=Call("GET", "/api/v2/garage/vehicles/{vehicle}"),
     place=place,
     consent=Consent(flow=Flow.TOKEN),
 )

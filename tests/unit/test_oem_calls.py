@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from oem_connectors.base import BEARER, CLIENT_CREDENTIALS, Ask, Call, Connector, Grant, OAuth2, Reply
+from oem_connectors.base import BEARER, CLIENT_CREDENTIALS, Ask, Call, Connector, Grant, OAuth2, Reply, Vehicle
 from oem_connectors.credential import pack, unpack
 from oem_connectors.errors import (
     NeedsConsent,
@@ -340,6 +340,23 @@ async def test_tokens_may_be_asked_for_in_json_and_named_otherwise() -> None:
     (request,) = await asked(use, replace(CONNECTOR, auth=auth), answer)
     assert json.loads(request.content) == {"token": "rt"}
     assert request.headers["content-type"] == "application/json"
+
+
+async def test_a_list_that_says_too_little_is_asked_about_car_by_car() -> None:
+    def cloud(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/vehicles":
+            return httpx.Response(200, json={"vehicles": [{"id": "a"}, {"id": "b"}]})
+        car = request.url.path.removeprefix("/about/")
+        return httpx.Response(200, json={"vehicles": [{"id": car, "model": f"model {car}"}] if car == "a" else []})
+
+    said: list[Any] = []
+
+    async def use(client: OemClient) -> None:
+        said.extend(await client.list_vehicles(grant(user_id="u")))
+
+    told = replace(CONNECTOR, describe=Call("GET", "/about/{vehicle}"))
+    assert len(await asked(use, told, cloud)) == 3
+    assert said == [Vehicle("a", "model a"), Vehicle("b", "")]
 
 
 # Parts

@@ -135,11 +135,12 @@ class Desk(ABC):
 
     async def serve(self, name: str, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Every call but the token's."""
+        body = await request.read()  # before anything takes time: the caller may have gone by then
         account = self.account_of(request) or NOBODY
         vehicle = request.match_info.get("vehicle")
         number, faults = await self._faults(f"{account}.{vehicle}" if vehicle else account)
         truth = self.truth_of(account, vehicle) if vehicle else None
-        visit = Visit(request, self.world.clock(), account, await request.read(), number, faults, truth)
+        visit = Visit(request, self.world.clock(), account, body, number, faults, truth)
         self._deliver(truth, visit.now)
         said = self._refusal(visit, command=request.method != "GET") or endpoint(visit)
         return await self.answer(visit, name, said)
