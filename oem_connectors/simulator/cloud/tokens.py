@@ -90,6 +90,11 @@ class TokenBook:
         family.issued_at = now
         return family.issued
 
+    def good(self, refresh_token: str) -> bool:
+        """Whether a refresh token is neither spent nor revoked."""
+        family, generation = self._refresh.get(refresh_token, (None, 0))
+        return family is not None and not family.revoked and generation == family.generation
+
     def owner_of(self, refresh_token: str) -> str | None:
         """The account that a refresh token was issued for, living or dead."""
         family, _ = self._refresh.get(refresh_token, (None, 0))
