@@ -136,10 +136,7 @@ def _ev(car: SimCar, sample: Sample, number: int) -> Mapping[str, Any]:
     """A plug that the car does not tell is left out."""
     mode = shown(car, sample, number)
     reach = {"value": range_km(car, sample), "unit": _KM}
-    limits = [
-        {"plugType": _FAST_PLUG, "targetSOClevel": 100},
-        {"plugType": _SLOW_PLUG, "targetSOClevel": int(sample.limit_pct)},
-    ]
+    limits = {_FAST_PLUG: 100, _SLOW_PLUG: int(sample.limit_pct)}
     told = {
         "batteryStatus": int(sample.soc_pct),
         "batteryCharge": sample.mode is Mode.CHARGING,
