@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -30,29 +31,31 @@ PATIENCE_SECONDS: Final = 15.0
 _AT_ONCE: Final = 5000
 
 
-class LogFollower:
-    """Gives `hear` what the log says and will say, in order per key. With `ticks`, time is read from the log as well.
+class LogFollower(ABC):
+    """Reads the log up to its end, then on. With `ticks`, time is read from the log as well.
 
-    `sources` are the names under which topics are heard. `whole`: nothing is heard before the end is reached.
+    `sources` are the names under which topics are heard.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        sources: Mapping[str, str],
-        hear: Callable[[list[Said]], None],
-        ticks: LogClock | None = None,
-        *,
-        whole: bool = True,
-    ) -> None:
+    def __init__(self, settings: Settings, sources: Mapping[str, str], ticks: LogClock | None = None) -> None:
         self._settings = settings
-        self._hear = hear
-        self._whole = whole
         self._ticks = ticks
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
         self._sources = dict(sources) | ({TICK.name: TICK.name} if ticks else {})
         self._read_up_at: float | None = None
         self._gone_since: float | None = None
+
+    @abstractmethod
+    def began(self) -> None:
+        """The log is read from its beginning: now, and again after every trouble."""
+
+    @abstractmethod
+    def took(self, said: list[Said]) -> None:
+        """Some of the log, in order per key."""
+
+    @abstractmethod
+    def reached(self) -> None:
+        """What was taken since it began is all that the log says."""
 
     @property
     def read_up(self) -> bool:
@@ -105,22 +108,18 @@ class LogFollower:
                 await asyncio.wait_for(consumer.stop(), ANSWER_SECONDS)
 
     async def _follow(self, consumer: Any, places: list[TopicPartition], *, for_ever: bool) -> None:
-        pending: list[Said] = []
+        self.began()
         while True:
             ends = await asyncio.wait_for(consumer.end_offsets(places), ANSWER_SECONDS)
             heard = monotonic()
             while await _behind(consumer, ends):
                 batches = await consumer.getmany(timeout_ms=200, max_records=_AT_ONCE)
-                pending += [said for batch in batches.values() for record in batch if (said := self._said(record))]
-                if not self._whole:
-                    self._hear(pending)
-                    pending.clear()
+                self.took([said for batch in batches.values() for record in batch if (said := self._said(record))])
                 if batches:
                     heard = monotonic()
                 elif monotonic() - heard > ANSWER_SECONDS:
                     raise TimeoutError("the log ends before its end")
-            self._hear(pending)
-            pending.clear()
+            self.reached()
             self._read_up_at, self._gone_since = monotonic(), None
             if not for_ever:
                 return

@@ -131,7 +131,7 @@ class Desk:
 
     def restart(self) -> None:
         """A new process on the same log: nothing that was seen is known."""
-        self.intake = Intake(self.directory, self.log, SEALER, self.time, self.metrics, partitions=6)
+        self.intake = Intake(self.directory.find, self.log, SEALER, self.time, self.metrics, partitions=6)
 
     def events(self) -> dict[str, int]:
         """How many events had which outcome."""

@@ -13,7 +13,7 @@ import structlog
 from agents.clock import Clock
 from agents.engine.log import Outgoing
 from agents.engine.wire import letter
-from agents.ingress.directory import Directory
+from agents.ingress.directory import Enrolled
 from agents.ingress.metrics import IngressMetrics
 from agents.ingress.news import Outcome, Verdict, judge
 from agents.ingress.seen import Seen, fingerprint
@@ -27,6 +27,8 @@ from streams.topics import DEAD_LETTER, TELEMETRY
 
 LOG = structlog.get_logger("d2ev")
 SOURCE: Final = "ingress"
+#: The cars that are a maker's vehicle.
+Find = Callable[[str, str], Sequence[Enrolled]]
 #: Remembered whatever it led to, but for cars that we do not know: they may be enrolled when it comes again.
 _FORGOTTEN: Final = frozenset({Outcome.UNKNOWN, Outcome.DUPLICATE})
 
@@ -82,14 +84,14 @@ class Intake:
 
     def __init__(
         self,
-        directory: Directory,
+        find: Find,
         journal: Writes,
         sealer: Sealer,
         clock: Clock,
         metrics: IngressMetrics,
         partitions: int,
     ) -> None:
-        self._directory = directory
+        self._find = find
         self._journal = journal
         self._sealer = sealer
         self._clock = clock
@@ -124,7 +126,7 @@ class Intake:
             mark = fingerprint(oem, parcel.body.hex())
             yield Judged(mark, Verdict(Outcome.REFUSED, cause=parcel.cause), origin, lambda: parcel.body)
         for event in parcel.events:
-            verdict = judge(connector, event, self._directory.find(oem, event.vehicle), now)
+            verdict = judge(connector, event, self._find(oem, event.vehicle), now)
             yield Judged(fingerprint(oem, event.id), verdict, origin, partial(_told, event))
 
     def _records(self, oem: str, one: Judged, now: datetime) -> Iterable[Outgoing]:

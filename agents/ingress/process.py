@@ -6,21 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
-
 from agents.clock import Clock, LogClock, SystemClock
-from agents.follow import LogFollower
-from agents.ingress.directory import Directory
 from agents.ingress.hooks import Door, Hooks, doors
 from agents.ingress.intake import Intake
 from agents.ingress.journal import Journal, journal
 from agents.ingress.metrics import IngressMetrics
+from agents.ingress.roll import Roll
 from agents.ingress.stream import Streaming, source
 from agents.settings import Settings
 from oem_connectors.base import Connector
-from streams.topics import REGISTRATION
 
-LOG = structlog.get_logger("d2ev")
 PERIOD_SECONDS: Final = 0.2
 
 
@@ -32,14 +27,9 @@ class Ingress:
         self._settings = settings
         ticks = LogClock() if settings.clock == "log" else None
         clock: Clock = ticks or SystemClock()
-        sealer = settings.sealer()
-        self._directory = Directory(sealer)
-        self._follower = LogFollower(
-            settings, {REGISTRATION.name: REGISTRATION.name}, self._directory.hear, ticks, whole=False
-        )
-        self._known = False
+        self._roll = Roll(settings, ticks)
         self._journal: Journal = journal(settings.bootstrap)
-        intake = Intake(self._directory, self._journal, sealer, clock, self.metrics, settings.partitions)
+        intake = Intake(self._roll.find, self._journal, settings.sealer(), clock, self.metrics, settings.partitions)
         self._doors: Mapping[str, Door] = doors(connectors, settings.oem_apps)
         self.hooks = Hooks(self._doors, intake, self.metrics, lambda: self.ready)
         group, session = f"{settings.app_id}-ingress", settings.session_timeout_seconds
@@ -51,17 +41,17 @@ class Ingress:
     @property
     def ready(self) -> bool:
         """Who is enrolled was read to its end, and the log that says so has not gone away since."""
-        return self._known and not self._follower.kafka_gone
+        return self._roll.known and not self._roll.kafka_gone
 
     async def run(self) -> None:
         """Take news. Ends only by being cancelled, or by a defect."""
-        tasks = [asyncio.create_task(self._follower.run())]
+        tasks = [asyncio.create_task(self._roll.run())]
+        waiting = list(self._streams.values())
         try:
             while not any(task.done() for task in tasks):
-                if not self._known and self._follower.read_up:
-                    self._known = True
-                    LOG.info("ingress is ready", cars=len(self._directory), hooks=sorted(self._doors))
-                    tasks += [asyncio.create_task(stream.run()) for stream in self._streams.values()]
+                if self.ready and waiting:
+                    tasks += [asyncio.create_task(stream.run()) for stream in waiting]
+                    waiting.clear()
                 await asyncio.sleep(PERIOD_SECONDS)
             raise RuntimeError("somebody follows the log no more")
         finally:
@@ -74,7 +64,7 @@ class Ingress:
         """Counts, and which makers are heard; nothing about any one car."""
         return {
             "ready": self.ready,
-            "cars": len(self._directory),
+            "cars": self._roll.cars,
             "hooks": sorted(self._doors),
             "streams": {oem: stream.reading for oem, stream in sorted(self._streams.items())},
             "writes_open": self._journal.open,
@@ -84,7 +74,7 @@ class Ingress:
         """The metrics, brought up to date."""
         metrics = self.metrics
         metrics.ready.set(self.ready)
-        metrics.cars.set(len(self._directory))
+        metrics.cars.set(self._roll.cars)
         metrics.writing.set(self._journal.open)
-        metrics.unreadable.set(self._directory.unreadable)
+        metrics.unreadable.set(self._roll.unreadable)
         return metrics.render()

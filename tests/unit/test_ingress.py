@@ -1,6 +1,7 @@
 """What becomes of news: whose it is, when it is old, and that none is lost, made up, or brought back to life."""
 
 import asyncio
+from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +14,11 @@ from agents.engine.log import NotDurable
 from agents.ingress.directory import Directory, Enrolled
 from agents.ingress.intake import Origin, Parcel
 from agents.ingress.news import AHEAD, OLDEST, Outcome, judge
+from agents.ingress.roll import Roll
 from agents.ingress.seen import Seen, fingerprint
 from agents.partitions import home_partition
 from agents.said import Said
+from agents.settings import load
 from oem_connectors import registry
 from oem_connectors.enode import hook
 from oem_connectors.push import Event
@@ -114,6 +117,40 @@ class TestDirectory:
 
     def test_the_home_does_not_show(self) -> None:
         assert HOME not in repr(CAR)
+
+
+class TestRoll:
+    def roll(self) -> Roll:
+        found = Roll(load({}, seal_key=b64encode(bytes(32)).decode()))
+        found.began()
+        return found
+
+    def test_half_a_log_names_nobody(self) -> None:
+        roll = self.roll()
+        roll.took([registration("a.b", "enode", "v-1")])
+        assert (roll.known, roll.cars, roll.find("enode", "v-1")) == (False, 0, [])
+        roll.reached()
+        assert (roll.known, roll.cars, roll.find("enode", "v-1")) == (True, 1, CAR)
+
+    def test_what_is_said_later_counts_at_once(self) -> None:
+        roll = self.roll()
+        roll.reached()
+        roll.took([registration("a.b", "enode", "v-1"), Said(REGISTRATION.name, "c.d", b"{")])
+        assert (roll.find("enode", "v-1"), roll.unreadable) == (CAR, 1)
+        roll.took([erased("a.b")])
+        assert roll.find("enode", "v-1") == []
+
+    def test_a_log_that_is_read_anew_brings_nobody_back(self) -> None:
+        roll = self.roll()
+        roll.took([registration("a.b", "enode", "v-1"), erased("a.b"), registration("c.d", "enode", "v-2")])
+        roll.reached()
+        roll.began()
+        roll.took([registration("a.b", "enode", "v-1")])
+        assert roll.find("enode", "v-1") == []
+        assert [one.car for one in roll.find("enode", "v-2")] == ["c.d"]
+        roll.took([erased("a.b")])
+        roll.reached()
+        assert roll.find("enode", "v-2") == [], "erased while nobody listened, its tombstone compacted away"
 
 
 class TestNews:
