@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from oem_connectors.simulator.cloud.car import Personality, SimCar
-from oem_connectors.simulator.cloud.chance import chance
+from deploy.fakes.maker import numbered
+from deploy.fakes.moods import car_time, range_km, shown
+from oem_connectors.simulator.cloud.car import SimCar
 from oem_connectors.simulator.cloud.states import Mode, Sample
 from streams.contracts.command import Action
 
-_KM_PER_KWH = 5.6
-_FAST = timedelta(minutes=7)
-_FALSE = 0.1
 _STATES = {
     Mode.AWAY: "UNPLUGGED",
     Mode.IDLE: "PLUGGED_IN:STOPPED",
@@ -24,6 +22,11 @@ _STATES = {
     Mode.FULL: "PLUGGED_IN:COMPLETE",
 }
 PENDING, CONFIRMED, FAILED, CANCELLED = "PENDING", "CONFIRMED", "FAILED", "CANCELLED"
+
+
+def vehicle_of(car: SimCar) -> str:
+    """Enode's id of a car."""
+    return numbered(car, "", 36).lower()
 
 
 @dataclass(slots=True)
@@ -70,19 +73,18 @@ def vehicle(
     car: SimCar, user: str, sample: Sample, *, place: tuple[float, float], reachable: bool, number: int
 ) -> Mapping[str, Any]:
     """The `number`th answer about a car. One that is out of reach is told with what was known last."""
-    skew = _FAST if car.personality is Personality.CLOCK_SKEW else timedelta(0)
-    at = iso(sample.at + skew)
+    at = iso(car_time(car, sample))
     able = {"isCapable": True, "interventionIds": []}
     unable = {"isCapable": False, "interventionIds": []}
     return {
-        "id": car.vehicle,
+        "id": vehicle_of(car),
         "userId": user,
         "vendor": "TESLA",
         "lastSeen": at,
         "isReachable": reachable,
         "information": {"vin": None, "brand": "Tesla", "model": car.model, "year": 2024, "displayName": None},
         "chargeState": _charge_state(car, sample, number) | {"lastUpdated": at},
-        "smartChargingPolicy": {"isEnabled": False, "deadline": None, "minimumChargeLimit": None},
+        "smartChargingPolicy": {"isEnabled": False, "deadline": None, "minimumChargeLimit": 20},
         "location": {"id": None, "longitude": place[1], "latitude": place[0], "lastUpdated": at},
         "odometer": {"distance": round(sample.odometer_km, 1), "lastUpdated": at},
         "capabilities": dict.fromkeys(
@@ -94,33 +96,24 @@ def vehicle(
 
 
 def _charge_state(car: SimCar, sample: Sample, number: int) -> dict[str, Any]:
-    state = "UNPLUGGED" if _flickers(car, number) else _STATES[sample.mode]
-    resting = sample.mode in {Mode.AWAY, Mode.IDLE, Mode.WAITING, Mode.FULL}
-    silent = car.personality is Personality.AMBIGUOUS_PLUG and resting
-    charging = sample.mode is Mode.CHARGING
+    mode = shown(car, sample, number)
+    charging = mode is Mode.CHARGING
     return {
         "batteryLevel": int(sample.soc_pct),
-        "range": round(sample.soc_pct / 100 * car.battery.usable_kwh * _KM_PER_KWH),
-        "isPluggedIn": None if silent else state != "UNPLUGGED",
-        "isCharging": None if silent else charging,
-        "isFullyCharged": None if silent else sample.mode is Mode.FULL,
+        "range": range_km(car, sample),
+        "isPluggedIn": None if mode is None else mode is not Mode.AWAY,
+        "isCharging": None if mode is None else charging,
+        "isFullyCharged": None if mode is None else mode is Mode.FULL,
         "batteryCapacity": car.battery.usable_kwh,
         "chargeLimit": None if sample.limit_pct == 100 else int(sample.limit_pct),
         "chargeRate": round(sample.power_kw, 2) if charging else None,
         "chargeTimeRemaining": None,
         "maxCurrent": None,
         "pluggedInChargerId": None,
-        "powerDeliveryState": "UNKNOWN" if silent else state,
+        "powerDeliveryState": "UNKNOWN" if mode is None else _STATES[mode],
     }
 
 
 def iso(at: datetime) -> str:
     """As Enode writes times."""
     return at.isoformat().replace("+00:00", "Z")
-
-
-def _flickers(car: SimCar, number: int) -> bool:
-    """A false reading now and then, never two in a row."""
-    if car.personality is not Personality.FLICKERING_PLUG or number % 2:
-        return False
-    return chance(car.key, "flicker", number) < _FALSE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -13,11 +12,12 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from deploy.fakes import smartcar_words as words
-from deploy.fakes.maker import APP, Maker, home_text, numbered, place
+from deploy.fakes.app import AppDesk
+from deploy.fakes.maker import APP, Maker, home_text, place
+from deploy.fakes.smartcar_words import vehicle_of
 from oem_connectors.credential import pack
-from oem_connectors.simulator.cloud.car import SimCar
 from oem_connectors.simulator.cloud.chance import chance, digest
-from oem_connectors.simulator.cloud.desk import NOBODY, Desk, Said, Trouble, Visit
+from oem_connectors.simulator.cloud.desk import Said, Trouble, Visit
 from oem_connectors.simulator.cloud.faults import FaultKind
 from oem_connectors.simulator.cloud.log import CallEntry
 from oem_connectors.simulator.cloud.states import Reply
@@ -25,7 +25,6 @@ from oem_connectors.simulator.cloud.truth import Truth
 from oem_connectors.simulator.cloud.world import World
 from streams.contracts.command import Action
 
-LIFETIME = timedelta(hours=1)
 #: How long the rest of an answer of 202 is waited for, in true seconds.
 HELD_OPEN_SECONDS = 0.05
 _COMMANDS = (Action.START, Action.STOP)
@@ -42,21 +41,13 @@ def user_of(account: str) -> str:
     return digest("smartcar user", account)
 
 
-def vehicle_of(car: SimCar) -> str:
-    """Smartcar's id of a car."""
-    return numbered(car, "", 36).lower()
-
-
-class Smartcar(Desk):
+class Smartcar(AppDesk):
     """`withdrawn` are the accounts whose drivers have taken their consent back."""
-
-    delivers_later = True
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._cars = {(truth.car.account, vehicle_of(truth.car)): truth for truth in world.cars.values()}
         self._accounts = {user_of(account): account for account, _ in self._cars}
-        self._tokens: dict[str, datetime] = {}
         self.withdrawn: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -76,7 +67,7 @@ class Smartcar(Desk):
     def account_of(self, request: web.Request) -> str | None:
         """The token says only that it is the app; the header names the driver."""
         account = self._accounts.get(self._user(request))
-        return account if self._admits(request) and account not in self.withdrawn else None
+        return account if self.admits(request) and account not in self.withdrawn else None
 
     def truth_of(self, account: str, vehicle: str) -> Truth | None:
         """By Smartcar's own id."""
@@ -85,7 +76,7 @@ class Smartcar(Desk):
     def trouble(self, trouble: Trouble, visit: Visit) -> Said:
         """An error object; too many calls name the seconds to wait."""
         if trouble is Trouble.NOBODY:
-            return _said(self._stranger(visit.request))
+            return _said(self._refused(visit.request))
         headers = {"retry-after": str(visit.wait_seconds)} if trouble is Trouble.THROTTLED else {}
         return _said(_TROUBLES[trouble], headers)
 
@@ -96,14 +87,14 @@ class Smartcar(Desk):
             return _said(refused)
         return Said(200, words.SUCCESSES[chance(visit.car.car.key, visit.number, "success") < 0.5])
 
-    async def token(self, request: web.Request) -> web.StreamResponse:
-        """A token for the app: by form, or by JSON."""
-        number, faults = await self._faults("app token")
-        visit = Visit(request, self.world.clock(), NOBODY, await request.read(), number, faults, None)
-        if FaultKind.OUTAGE in faults:
-            return await self.answer(visit, "token", self.trouble(Trouble.OUTAGE, visit))
-        lost = FaultKind.TOKEN_LOST in faults
-        return await self.answer(visit, "token", Said(0) if lost else self._issue(_asked(visit), visit.now))
+    def stranger(self, visit: Visit) -> Said | None:
+        """The app asks by form, or by JSON."""
+        asked = _asked(visit)
+        if asked.get("grant_type") != "client_credentials":
+            return Said(400, {"error": "invalid_request"})
+        if any(asked.get(name) != APP[name] for name in ("client_id", "client_secret")):
+            return Said(401, {"error": "invalid_client"})
+        return None
 
     async def answer(self, visit: Visit, endpoint: str, said: Said) -> web.StreamResponse:
         """A command that takes its time, or that waits for a sleeping car, is told by 202 before its outcome."""
@@ -140,25 +131,10 @@ class Smartcar(Desk):
     def _user(self, request: web.Request) -> str:
         return request.headers.get("sc-user-id") or request.query.get("filter[userId]", "")
 
-    def _admits(self, request: web.Request) -> bool:
-        """Whether the app's token still lives."""
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return self.world.clock() < self._tokens.get(token, datetime.min.replace(tzinfo=UTC))
-
-    def _stranger(self, request: web.Request) -> words.Trouble:
-        if not self._admits(request):
+    def _refused(self, request: web.Request) -> words.Trouble:
+        if not self.admits(request):
             return words.UNAUTHORIZED
         return words.DENIED if self._user(request) else words.NO_USER
-
-    def _issue(self, asked: Mapping[str, str], now: datetime) -> Said:
-        if asked.get("grant_type") != "client_credentials":
-            return Said(400, {"error": "invalid_request"})
-        if any(asked.get(name) != APP[name] for name in ("client_id", "client_secret")):
-            return Said(401, {"error": "invalid_client"})
-        token = digest(self.world.seed, "smartcar token", len(self._tokens))
-        self._tokens[token] = now + LIFETIME
-        seconds = int(LIFETIME.total_seconds())
-        return Said(200, {"access_token": token, "token_type": "Bearer", "expires_in": seconds})
 
 
 def _asked(visit: Visit) -> Mapping[str, str]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from oem_connectors.simulator.cloud.car import Personality, SimCar
+from deploy.fakes.maker import numbered
+from deploy.fakes.moods import car_time, range_km, shown
+from oem_connectors.simulator.cloud.car import SimCar
 from oem_connectors.simulator.cloud.chance import chance, digest
 from oem_connectors.simulator.cloud.states import Mode, Reply, Sample
 from streams.contracts.command import Action
 
 KM_PER_MILE = 1.609344
-_KM_PER_KWH = 5.6
-_FAST = timedelta(minutes=7)
-_FALSE = 0.1
 _GROUPS = {
     "tractionbattery": "TractionBattery",
     "charge": "Charge",
@@ -27,6 +26,11 @@ SUCCESSES: tuple[Mapping[str, Any], ...] = (
     {"data": {"status": "SUCCESS"}},
     {"status": "success", "message": "Successfully sent request to vehicle"},
 )
+
+
+def vehicle_of(car: SimCar) -> str:
+    """Smartcar's id of a car."""
+    return numbered(car, "", 36).lower()
 
 
 class Trouble(NamedTuple):
@@ -81,9 +85,8 @@ def refusal(reply: Reply, action: Action, mode: Mode) -> Trouble | None:
 
 def answer(car: SimCar, sample: Sample, *, place: tuple[float, float], asleep: bool, now: datetime, number: int) -> Any:
     """The `number`th answer about all signals of a car, good ones and failed ones in one HTTP 200."""
-    skew = _FAST if car.personality is Personality.CLOCK_SKEW else timedelta(0)
-    meta = {"retrievedAt": _millis(now), "oemUpdatedAt": _millis(sample.at + skew)}
-    self = f"/vehicles/{car.vehicle}"
+    meta = {"retrievedAt": _millis(now), "oemUpdatedAt": _millis(car_time(car, sample))}
+    self = f"/vehicles/{vehicle_of(car)}"
     data = []
     for code, body in _bodies(car, sample, place, number, asleep=asleep):
         attributes: dict[str, Any] = {"code": code, "name": code, "group": _GROUPS[code.partition("-")[0]]}
@@ -92,7 +95,7 @@ def answer(car: SimCar, sample: Sample, *, place: tuple[float, float], asleep: b
         links = {"self": f"{self}/signals/{code}"}
         data.append({"id": code, "type": "signal", "attributes": attributes, "meta": meta, "links": links})
     vehicle = {
-        "id": car.vehicle,
+        "id": vehicle_of(car),
         "type": "vehicle",
         "attributes": {"make": "TESLA", "model": car.model, "year": "2024"},
     }
@@ -104,16 +107,12 @@ def _bodies(
     car: SimCar, sample: Sample, place: tuple[float, float], number: int, *, asleep: bool
 ) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
     """Signals by code; None where the car cannot tell."""
-    km = sample.soc_pct / 100 * car.battery.usable_kwh * _KM_PER_KWH
-    imperial = chance(car.key, "units") < 0.5
-    plugged = sample.mode is not Mode.AWAY and not _flickers(car, number)
-    resting = sample.mode in {Mode.AWAY, Mode.IDLE, Mode.WAITING, Mode.FULL}
-    silent = car.personality is Personality.AMBIGUOUS_PLUG and resting
+    imperial, mode = chance(car.key, "units") < 0.5, shown(car, sample, number)
     limit = {"type": "GLOBAL" if imperial else "global", "limit": sample.limit_pct, "condition": None}
     yield "tractionbattery-stateofcharge", {"value": int(sample.soc_pct), "unit": "percent"}
-    yield "tractionbattery-range", _distance(km, "miles" if imperial else "km")
+    yield "tractionbattery-range", _distance(range_km(car, sample), "miles" if imperial else "km")
     yield "charge-ischarging", {"value": sample.mode is Mode.CHARGING}
-    yield "charge-ischargingcableconnected", None if silent else {"value": plugged}
+    yield "charge-ischargingcableconnected", None if mode is None else {"value": mode is not Mode.AWAY}
     yield "charge-chargelimits", {"values": [limit], "activeLimit": sample.limit_pct, "unit": "percent"}
     yield "charge-chargetimers", None
     yield "odometer-traveleddistance", _distance(sample.odometer_km, "miles" if imperial else "kilometers")
@@ -147,10 +146,3 @@ def _distance(km: float, unit: str) -> Mapping[str, Any]:
 
 def _millis(at: datetime) -> int:
     return int(at.timestamp() * 1000)
-
-
-def _flickers(car: SimCar, number: int) -> bool:
-    """A false reading now and then, never two in a row."""
-    if car.personality is not Personality.FLICKERING_PLUG or number % 2:
-        return False
-    return chance(car.key, "flicker", number) < _FALSE

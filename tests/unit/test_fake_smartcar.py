@@ -12,8 +12,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from deploy.fakes.app import LIFETIME
 from deploy.fakes.maker import APP, serve
-from deploy.fakes.smartcar import LIFETIME, MAKER, Smartcar, user_of, vehicle_of
+from deploy.fakes.smartcar import MAKER, Smartcar, user_of
+from deploy.fakes.smartcar_words import vehicle_of
 from oem_connectors.errors import OutcomeUnknown
 from oem_connectors.http import OemClient
 from oem_connectors.simulator.cloud.car import SimCar, Stay
@@ -229,7 +231,7 @@ async def test_our_connector_reads_stops_and_starts_through_it() -> None:
         smartcar.later(minutes=2)
         assert (await read())[1] is Charge.CHARGING
         assert [change.cause.command_id for change in smartcar.world.log.effective()] == ["c2", "c3"]
-        smartcar.later(hours=12)
+        smartcar.later(hours=13)
         grant = await client.refresh(grant.refresh_token, smartcar.clock[0])
         assert await read() == (Plug.UNPLUGGED, Charge.IDLE, False)
 
