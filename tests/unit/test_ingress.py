@@ -5,6 +5,7 @@ from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from agents.ingress.news import AHEAD, OLDEST, Outcome, judge
 from agents.ingress.roll import Roll
 from agents.ingress.seen import Seen, fingerprint
 from agents.partitions import home_partition
+from agents.reads import poll_policy
 from agents.said import Said
 from agents.settings import load
 from oem_connectors import registry
@@ -24,7 +26,9 @@ from oem_connectors.enode import hook
 from oem_connectors.push import Event
 from streams import hot, serde
 from streams.contracts.telemetry import Plug
+from streams.domain.reading_order import Case, Heard, Skip, left_alone
 from streams.domain.vehicle import fold
+from streams.domain.watched import Watched
 from streams.topics import REGISTRATION, TELEMETRY, TOPICS
 from tests.deliveries import (
     AWAY,
@@ -278,6 +282,17 @@ async def test_a_replayed_event_changes_nothing_even_where_it_was_forgotten(desk
         states.append(state)
     assert len(states) == 4
     assert states[3] is states[2] is states[1]
+
+
+async def test_a_car_that_told_by_itself_is_read_later(desk: Desk) -> None:
+    await desk.intake.take(ENODE, [parcel(enode(at=NOW - SECOND))])
+    state = fold(None, hot.decode_telemetry(desk.log.of(TELEMETRY.name)[0].value or b""))
+    heard = Heard(state.car_time, state.received_time)
+    unheard = Case("a.b", Watched(known=True), None, poll_policy(ENODE, "", MINUTE), ZoneInfo("Europe/Berlin"))
+    assert left_alone(unheard, NOW) is None
+    why, until = left_alone(unheard._replace(heard=heard), NOW) or (None, NOW)
+    assert why is Skip.STREAMED
+    assert until > NOW
 
 
 async def test_what_was_not_durable_is_not_remembered(desk: Desk) -> None:
