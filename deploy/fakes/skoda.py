@@ -57,6 +57,7 @@ class Skoda(Desk):
         return [
             web.post("/api/v1/authentication/refresh-token", self._token),
             self.at("GET", "/api/v2/garage", "vehicles", self._garage),
+            self.at("GET", "/api/v2/garage/vehicles/{vehicle}", "vehicle", lambda at: Said(200, _info(at.car.car))),
             self.at("GET", _CHARGING, "state", lambda visit: self.read(visit, _charging)),
             self.at("GET", "/api/v1/maps/positions", "place", self._positions),
             self.at("POST", f"{_CHARGING}/start", "start", lambda visit: self.command(Action.START, visit)),
@@ -157,6 +158,13 @@ def _status(car: SimCar, sample: Sample, number: int) -> Mapping[str, Any]:
 
 def _listed(car: SimCar) -> Mapping[str, Any]:
     return {"vin": vin(car), "state": "ACTIVATED", "title": TITLE, "systemModelId": MODEL_ID, "devicePlatform": "WCAR"}
+
+
+def _info(car: SimCar) -> Mapping[str, Any]:
+    specification = {"title": TITLE, "systemModelId": MODEL_ID, "engine": {"type": "iV", "powerInKW": 150}}
+    abilities = [{"id": name, "statuses": []} for name in ("CHARGING", "CHARGING_MEB", "VEHICLE_WAKE_UP_TRIGGER")]
+    told = {"vin": vin(car), "state": "ACTIVATED", "specification": specification}
+    return told | {"capabilities": {"capabilities": abilities}}
 
 
 def _grant(world: World, account: str) -> SecretStr:
