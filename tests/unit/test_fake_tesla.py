@@ -134,6 +134,7 @@ async def test_distances_are_miles_times_milliseconds_and_percents_whole() -> No
     assert charge["timestamp"] == here.now.timestamp() * 1000
     assert (charge["battery_level"], charge["charging_state"], charge["charger_power"]) == (40, "Charging", 7)
     assert (charge["charge_limit_soc"], charge["conn_charge_cable"]) == (90, "IEC")
+    assert told["state"] == "online"
 
 
 async def test_a_place_is_told_to_those_who_ask_for_it() -> None:
@@ -339,6 +340,20 @@ async def test_our_connector_wakes_starts_stops_and_schedules() -> None:
         assert await told(Action.UNSCHEDULE, 7) is None
         assert (await client.read(grant, "a.one", tag, here.now)).scheduled_start is None
         assert [change.cause.command_id for change in here.world.log.effective()] == ["c4"]
+
+
+async def test_our_connector_finds_a_car_in_its_region_and_looks_there_from_then_on() -> None:
+    async with street(elsewhere={"a": CONNECTOR.hosts["api.eu"]}) as here:
+        europe, url = await serve(Tesla(here.world))
+        hosts = {**hosts_of(CONNECTOR, {"tesla": here.url}), "api.eu": url}
+        try:
+            client = OemClient(CONNECTOR, here.http, hosts, {"client_id": SecretStr("me")})
+            grant, tag = await client.refresh(MAKER.grant(here.world, "a"), here.now), here.tag.rsplit("/", 1)[1]
+            for _ in range(2):
+                assert (await client.read(grant, "a.one", tag, here.now)).soc_pct == 40.0
+        finally:
+            await europe.cleanup()
+        assert [call.status for call in here.world.log.calls if call.endpoint == "state"] == [421, 200, 200]
 
 
 @pytest.mark.parametrize(
