@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from pydantic import SecretStr
 
-from deploy.fakes.maker import Maker, maker, serve
+from deploy.fakes.maker import Maker, serve
 from oem_connectors import registry
 from oem_connectors.base import Grant
 from oem_connectors.errors import NotApplied, OemError, OutcomeUnknown, Throttled, Unauthorised, Unavailable
@@ -71,7 +72,7 @@ class Night:
 async def night(
     oem: str, faults: Sequence[Fault] = (), budgets: Budgets | None = None, car: SimCar = CAR
 ) -> AsyncIterator[Night]:
-    clock, made = [START + timedelta(minutes=1)], maker(oem)
+    clock, made = [START + timedelta(minutes=1)], import_module(f"deploy.fakes.{oem}").MAKER
     world = World([replace(car, model=made.model or car.model)], lambda: clock[0], 1, FaultScript(faults), budgets)
     runner, url = await serve(made.desk(world))
     connector = registry.load()[oem]
