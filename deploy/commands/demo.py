@@ -19,7 +19,9 @@ def demo(
         int, typer.Option(help="Days, noon to noon; the second night has the clock change.", min=1, max=5)
     ] = 3,
     scenario: Annotated[str, typer.Option(help="What is different about these nights; `list` names them.")] = "usual",
-    oem: Annotated[str, typer.Option(help="Whose cars: a fake of this maker speaks its protocol.")] = "simulator",
+    oem: Annotated[
+        str, typer.Option(help="Whose cars: a fake of this maker speaks its protocol; `all` for each.")
+    ] = "simulator",
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=6)] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same nights.")] = 1,
     once: Annotated[bool, typer.Option("--once", help="End after the summary instead of keeping the page up.")] = False,

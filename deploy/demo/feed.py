@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from agents.engine.log import Outgoing
@@ -30,13 +30,19 @@ def record(topic: Topic, key: str, message: Contract, at: datetime, partitions: 
 
 
 def enrolments(
-    fleet: Sequence[SimVehicle], window: Window, world: World, maker: Maker, sealer: Sealer, partitions: int
+    fleet: Sequence[SimVehicle],
+    window: Window,
+    world: World,
+    maker_of: Mapping[str, Maker],
+    sealer: Sealer,
+    partitions: int,
 ) -> list[Outgoing]:
-    """A registration and a preference per car; the cars of an account share one sealed grant."""
+    """A registration and a preference per car; the cars of an account share one maker and one sealed grant."""
     at = window.start
     sealed: dict[str, str] = {}
     out = []
     for vehicle in fleet:
+        maker = maker_of[vehicle.account]
         if vehicle.account not in sealed:
             token = maker.grant(world, vehicle.account).get_secret_value().encode()
             sealed[vehicle.account] = sealer.seal(token, seal_context(vehicle.account))

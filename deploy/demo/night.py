@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -29,7 +30,7 @@ from deploy.demo.summary import summarise
 from deploy.demo.watch import Watch
 from deploy.demo.workers import Workers
 from deploy.demo.world import build_world
-from deploy.fakes.maker import Maker, maker, serve
+from deploy.fakes.maker import Maker, makers, serve
 from oem_connectors import registry
 from oem_connectors.simulator.cloud.world import World
 from streams.contracts.command import Action
@@ -81,9 +82,12 @@ class Night:
         self.hooks = dict(sorted({**coming_and_going(options.workers, self.window), **(hooks or {})}.items()))
         self.fleet: list[SimVehicle] = fleet(options.vehicles, self.window, options.seed)
         self.now = self.window.start
-        self.maker = maker(options.oem)
+        self.makers = makers(options.oem)
+        accounts = sorted({vehicle.account for vehicle in self.fleet})
+        self.maker_of = dict(zip(accounts, cycle(self.makers), strict=False))
+        plain = {account for account, maker in self.maker_of.items() if not _schedules(maker)}
         self.world: World = build_world(
-            self.fleet, self.window, self.scenario, options.seed, lambda: self.now, schedules=_schedules(self.maker)
+            self.fleet, self.window, self.scenario, options.seed, lambda: self.now, without_schedule=plain
         )
         self.live = self._live()
         self.settings: Settings
@@ -118,8 +122,10 @@ class Night:
         options = self.options
         shutil.rmtree(options.run_dir, ignore_errors=True)
         options.run_dir.mkdir(parents=True)
-        runner, url = await serve(self.maker.desk(self.world))
-        stack.push_async_callback(runner.cleanup)
+        urls: dict[str, str] = {}
+        for maker in self.makers:
+            runner, urls[maker.oem] = await serve(maker.desk(self.world))
+            stack.push_async_callback(runner.cleanup)
         self.settings = load(
             env="demo",
             bootstrap=options.bootstrap or "127.0.0.1:1",
@@ -127,8 +133,8 @@ class Night:
             clock="log",
             fetch_wait_ms=4,
             session_timeout_seconds=4,
-            oem_urls={self.maker.oem: url},
-            oem_apps={self.maker.oem: dict(self.maker.app)},
+            oem_urls=urls,
+            oem_apps={maker.oem: dict(maker.app) for maker in self.makers},
             poll_grid_seconds=int(options.step.total_seconds()),
         )
         if options.bootstrap is None:
@@ -160,7 +166,7 @@ class Night:
         await self.settle()
 
     def _enrolments(self, sealer: Sealer) -> list[Outgoing]:
-        return feed.enrolments(self.fleet, self.window, self.world, self.maker, sealer, self.options.partitions)
+        return feed.enrolments(self.fleet, self.window, self.world, self.maker_of, sealer, self.options.partitions)
 
     async def _live_through(self, on_progress: Callable[[Live], None]) -> None:
         published = feed.vintages(self.window, self.scenario.prices_late)

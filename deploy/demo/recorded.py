@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
+from agents.feeds.source import Answer, Source
+from agents.feeds.sources.recorded import CARBON, PRICES
 from streams.contracts.forecast import Forecast, ForecastKind, Slot
 
 DATA = Path(__file__).with_name("data")
@@ -124,6 +127,7 @@ def _carbon_vintage(window: Window, issued: datetime) -> Forecast:
         source=_CARBON_SOURCE,
         known_until=until,
         slots=(*outturn, *ahead),
+        basis="average",
     )
 
 
@@ -147,30 +151,27 @@ def _price_at(at: datetime) -> float:
 
 
 def _forecast_at(at: datetime) -> float:
-    return _recorded_carbon()[at][0]
+    return _recorded_carbon("forecast")[at]
 
 
 def _actual_at(at: datetime) -> float:
-    return _recorded_carbon()[at][1]
+    return _recorded_carbon("actual")[at]
 
 
 @cache
 def _recorded_prices() -> dict[datetime, float]:
-    return {
-        datetime.fromisoformat(row["start_utc"]): round(float(row["price_eur_mwh"]) / 1000, 6)
-        for row in read_extract("prices_gb.csv")
-    }
+    return _values(PRICES, "prices_gb.csv")
 
 
 @cache
-def _recorded_carbon() -> dict[datetime, tuple[float, float]]:
-    return {
-        datetime.fromisoformat(row["start_utc"]): (
-            float(row["forecast_g_per_kwh"]),
-            float(row["actual_g_per_kwh"]),
-        )
-        for row in read_extract("carbon_gb.csv")
-    }
+def _recorded_carbon(value: Literal["forecast", "actual"]) -> dict[datetime, float]:
+    return _values(CARBON, "carbon_gb.csv", value=value)
+
+
+def _values(source: Source, name: str, **params: str) -> dict[datetime, float]:
+    """What an extract holds at the start of each slot, as the feeds would read it."""
+    curve = source.parse(Answer((DATA / name).read_bytes()), source.asked(params))
+    return {slot.start: slot.value for slot in curve.slots}
 
 
 def read_extract(name: str) -> list[dict[str, str]]:

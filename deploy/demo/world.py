@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 
 from deploy.demo.accounts import MeteredStay
@@ -26,10 +26,13 @@ def build_world(
     seed: int,
     clock: Callable[[], datetime],
     *,
-    schedules: bool = True,
+    without_schedule: Set[str] = frozenset(),
 ) -> World:
-    """The simulator's cloud for these cars, living these days; `schedules`: they take a start time of their own."""
-    cars = [_car(vehicle, scenario, seed, schedules=schedules) for vehicle in fleet]
+    """The simulator's cloud for these cars, living these days.
+
+    Cars of the accounts `without_schedule` take no start time of their own.
+    """
+    cars = [_car(vehicle, scenario, seed, schedules=vehicle.account not in without_schedule) for vehicle in fleet]
     return World(cars, clock, seed, scenario.fault_script(window))
 
 

@@ -19,6 +19,8 @@ from oem_connectors.simulator.cloud.world import World
 #: Where every car of a night lives, and where it is when it is not at home: latitude, longitude.
 HOME = (51.5007, -0.1246)
 AWAY = (51.7520, -1.2577)
+#: Every fake of a real maker, the accounts taking turns.
+ALL = "all"
 #: What is registered with a fake maker.
 APP: Mapping[str, str] = {"client_id": "d2ev", "client_secret": "fake-secret"}
 
@@ -38,15 +40,15 @@ class Maker:
     app: Mapping[str, str] = field(default_factory=lambda: APP)
 
 
-def maker(oem: str) -> Maker:
-    """The fake of that name. ValueError names those that there are."""
-    names = sorted(module.name for module in pkgutil.iter_modules(deploy.fakes.__path__))
-    made = import_module(f"deploy.fakes.{oem}") if oem in names else None
-    found = getattr(made, "MAKER", None)
-    if not isinstance(found, Maker):
-        known = [name for name in names if hasattr(import_module(f"deploy.fakes.{name}"), "MAKER")]
-        raise ValueError(f"no fake of {oem!r}; there are {', '.join(known)}")
-    return found
+def makers(oem: str) -> tuple[Maker, ...]:
+    """The fake of that name, or all fakes of real makers. ValueError names those that there are."""
+    modules = (import_module(f"deploy.fakes.{module.name}") for module in pkgutil.iter_modules(deploy.fakes.__path__))
+    known: dict[str, Maker] = {module.MAKER.oem: module.MAKER for module in modules if hasattr(module, "MAKER")}
+    if oem == ALL:
+        return tuple(known[name] for name in sorted(known) if name != "simulator")
+    if oem not in known:
+        raise ValueError(f"no fake of {oem!r}; there are {', '.join(sorted(known))}, and {ALL}")
+    return (known[oem],)
 
 
 def numbered(car: SimCar, prefix: str, length: int) -> str:

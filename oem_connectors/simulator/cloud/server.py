@@ -38,10 +38,12 @@ _TROUBLES: Mapping[Trouble, tuple[int, Mapping[str, Any]]] = {
 
 def make_app(world: World) -> web.Application:
     """The cloud of this world as an aiohttp application."""
-    return _Cloud(world).app()
+    return Cloud(world).app()
 
 
-class _Cloud(Desk):
+class Cloud(Desk):
+    """The simulated maker's desk."""
+
     def routes(self) -> list[web.RouteDef]:
         commands = [
             self.at("POST", f"{_CAR}/{action.value}", action.value, partial(self._switch, action)) for action in Action
