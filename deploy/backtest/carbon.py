@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from deploy.backtest.prices import Recording, Vintage, vintages_of
-from deploy.backtest.rows import BadFile, Row, read, step, unknown_columns
+from agents.feeds.source import Curve
+from agents.feeds.sources.table import table_of
+from deploy.backtest.recording import Recording, Vintage, content, curves, last_word, vintages_of
+from deploy.backtest.rows import BadFile
 from streams.contracts.forecast import Slot
 
 UNIT: Final = "gCO2/kWh"
@@ -22,72 +23,48 @@ _KNOWN: Final = (
     "start_utc,forecast_g_per_kwh,actual_g_per_kwh",
     "start,end,g_per_kwh[,issued_at]",
 )
-_ISSUED: Final = frozenset({"issued_at", "from", "forecast"})
-#: Columns of start, forecast and actual.
-_BESIDE: Final = (("from", "forecast", "actual"), ("start_utc", "forecast_g_per_kwh", "actual_g_per_kwh"))
+_SOURCE: Final = "recorded-carbon"
+_ACTUAL: Final = ("actual", "actual_g_per_kwh")
 
 
 def carbon(paths: Sequence[Path]) -> Recording:
     """The carbon of one file, or of several that hold vintages and one with actual values; BadFile on bad ones."""
-    found = [(path, *read(path)) for path in paths]
-    issued = [row for _, columns, rows in found if columns >= _ISSUED for row in rows]
-    rest = [one for one in found if not one[1] >= _ISSUED]
+    found = [(path, _forecasts(path)) for path in paths]
+    issued = vintages_of(curve for _, told in found for curve in told)
+    rest = [path for path, told in found if told[0].issued_at is None]
     if len(rest) > 1:
-        raise BadFile(f"{rest[1][0]}: give one file with actual values, all others with vintages ({_KNOWN[1]})")
+        raise BadFile(f"{rest[1]}: give one file with actual values, all others with vintages ({_KNOWN[1]})")
     if not issued:
-        return _one(*rest[0])
-    vintages = _vintages(issued)
-    return _settled(vintages, _one(*rest[0])) if rest else vintages
+        return _one(rest[0], found[0][1][0])
+    remark = "forecast vintages as recorded; without an actual the last word on each slot is the truth"
+    vintages = Recording(paths[0].stem, UNIT, issued, last_word(paths[0], issued), remark)
+    expected = next((told[0] for _, told in found if told[0].issued_at is None), None)
+    return _settled(vintages, _one(rest[0], expected)) if expected else vintages
 
 
-def _one(path: Path, columns: frozenset[str], rows: Iterable[Row]) -> Recording:
-    for start, forecast, actual in _BESIDE:
-        if {start, forecast, actual} <= columns:
-            return _with_actual(list(rows), (start, forecast, actual))
-    if {"start", "end", "g_per_kwh"} <= columns:
-        listed = list(rows)
-        if "issued_at" in columns:
-            return vintages_of(listed, ("start", "end", "g_per_kwh"), path.stem, UNIT)
-        slots = [
-            Slot(start=row.instant("start"), end=row.instant("end"), value=row.number("g_per_kwh")) for row in listed
-        ]
-        return Recording(path.stem, UNIT, _ahead(slots), tuple(slots), "no forecast recorded: the outturn stands in")
-    raise unknown_columns(path, columns, _KNOWN)
+def _forecasts(path: Path) -> tuple[Curve, ...]:
+    found = curves(path, _SOURCE, _KNOWN)
+    if not found:
+        raise BadFile(f"{path}: holds no value")
+    return found
 
 
-def _with_actual(rows: list[Row], columns: tuple[str, str, str]) -> Recording:
-    """An actual that is missing or 0 (never true of a grid) gives way to its forecast."""
-    start, forecast, actual = columns
-    starts = [(row, row.instant(start)) for row in rows]
-    length = step(starts)
-    expected, outturn, mended = [], [], 0
-    for row, at in starts:
-        said = row.number(forecast)
-        measured = row.optional(actual)
-        mended += not measured
-        expected.append(Slot(start=at, end=at + length, value=said))
-        outturn.append(Slot(start=at, end=at + length, value=measured or said))
+def _one(path: Path, expected: Curve) -> Recording:
+    """A file without vintages. An actual that is missing or 0 (never true of a grid) gives way to its forecast."""
+    if not any(table_of(content(path)).has(column) for column in _ACTUAL):
+        remark = "no forecast recorded: the outturn stands in"
+        return Recording(path.stem, UNIT, _ahead(expected.slots), expected.slots, remark)
+    measured = curves(path, _SOURCE, _KNOWN, value="actual")
+    actual = {slot.start: slot for curve in measured for slot in curve.slots}
+    outturn = tuple(actual.get(slot.start, slot) for slot in expected.slots)
     remark = (
         "the recorded forecast is the last one kept, here issued up to two days ahead: better than what was "
         "known then, so carbon figures flatter"
     )
+    mended = sum(slot.start not in actual for slot in expected.slots)
     if mended:
         remark += f"; {mended} slots without a believable actual count with their forecast"
-    return Recording(rows[0].path.stem, UNIT, _ahead(expected), tuple(outturn), remark)
-
-
-def _vintages(rows: list[Row]) -> Recording:
-    by_issue: defaultdict[datetime, list[tuple[Row, datetime]]] = defaultdict(list)
-    for row in rows:
-        by_issue[row.instant("issued_at")].append((row, row.instant("from")))
-    vintages = []
-    for issued_at in sorted(by_issue):
-        length = step(by_issue[issued_at])
-        slots = tuple(Slot(start=at, end=at + length, value=row.number("forecast")) for row, at in by_issue[issued_at])
-        vintages.append(Vintage(issued_at, slots))
-    last = {slot.start: slot for vintage in vintages for slot in vintage.slots}
-    remark = "forecast vintages as recorded; without an actual the last word on each slot is the truth"
-    return Recording(rows[0].path.stem, UNIT, tuple(vintages), tuple(last[at] for at in sorted(last)), remark)
+    return Recording(path.stem, UNIT, _ahead(expected.slots), outturn, remark)
 
 
 def _settled(vintages: Recording, actual: Recording) -> Recording:
@@ -101,7 +78,7 @@ def _settled(vintages: Recording, actual: Recording) -> Recording:
     return vintages._replace(outturn=outturn, remark="forecast vintages and actual values as recorded")
 
 
-def _ahead(slots: list[Slot]) -> tuple[Vintage, ...]:
+def _ahead(slots: Sequence[Slot]) -> tuple[Vintage, ...]:
     """A vintage every noon (UTC) for the next two days."""
     vintages = []
     at = slots[0].start.replace(hour=12, minute=0, second=0, microsecond=0) - _DAY

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol
 
-from deploy.backtest.prices import Recording
+from deploy.backtest.recording import Recording
 from streams.contracts.forecast import Forecast, ForecastKind, Slot
 from streams.domain.forecasts import merge
 from streams.domain.market import Market

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,13 +72,3 @@ def unknown_columns(path: Path, found: frozenset[str], known: Sequence[str]) -> 
         f"{path}:1: columns {', '.join(sorted(found))} are not known here; the header must have one of: "
         + "; ".join(known)
     )
-
-
-def step(rows: Sequence[tuple[Row, datetime]]) -> timedelta:
-    """The length of slots that name only their start: the shortest distance of two; BadFile when out of order."""
-    shortest = timedelta(hours=1)
-    for (_, before), (row, after) in pairwise(rows):
-        if after <= before:
-            raise row.bad(f"{after:%Y-%m-%dT%H:%MZ} does not come after the line before; sort by start, each once")
-        shortest = min(shortest, after - before)
-    return shortest

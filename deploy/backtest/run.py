@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from deploy.backtest.insight import Outturn, Vintages
-from deploy.backtest.prices import Recording
+from deploy.backtest.recording import Recording
 from deploy.backtest.regret import IDEAL, split, steps
 from deploy.backtest.stays import Stay
 from deploy.backtest.visit import Conduct, Outcome, visit

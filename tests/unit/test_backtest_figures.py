@@ -14,7 +14,8 @@ from deploy.backtest.evcc import evcc
 from deploy.backtest.figures import Days, promises, regret
 from deploy.backtest.insight import Outturn, Vintages
 from deploy.backtest.job import Job, run
-from deploy.backtest.prices import Recording, Vintage, prices
+from deploy.backtest.prices import prices
+from deploy.backtest.recording import Recording, Vintage
 from deploy.backtest.run import Line, Setting, drive
 from deploy.backtest.sessions import Recorded, Sessions, sessions
 from deploy.backtest.shares import drive_shared

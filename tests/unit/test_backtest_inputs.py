@@ -166,16 +166,40 @@ def test_generic_sessions_may_say_more_of_the_car(file: Path) -> None:
     assert (other.power_kw, other.soc_pct, other.capacity_kwh) == (None, None, None)
 
 
+def test_lines_may_come_in_any_order(file: Path) -> None:
+    file.write_text("start_utc,price_eur_mwh\n2023-01-01T01:00Z,2\n2023-01-01T00:00Z,1\n")
+    assert [slot.value for slot in prices(file, LONDON, "EUR").outturn] == [0.001, 0.002]
+
+
+def test_carbon_without_any_actual_counts_with_its_forecast(file: Path) -> None:
+    file.write_text("from,to,forecast,actual\n2023-01-31T00:30Z,2023-01-31T01:00Z,90,\n")
+    read = carbon([file])
+    assert [slot.value for slot in read.outturn] == [90]
+    assert "1 slots" in read.remark
+    file.write_text("from,to,forecast,actual\n2023-01-31T00:30Z,2023-01-31T01:00Z,,90\n")
+    with pytest.raises(BadFile, match="holds no value"):
+        carbon([file])
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("start_utc,price_eur_mwh\n2023-01-01T00:00Z,12\n2023-01-01T01:00Z,12x\n", ":3: price_eur_mwh is '12x'; write"),
-        ("start_utc,price_eur_mwh\n01/02/2023,12\n", ":2: start_utc is '01/02/2023'; write a time like"),
-        ("start_utc,price_eur_mwh\n2023-01-01T00:00Z,nan\n", ":2: price_eur_mwh is 'nan'; write a finite number"),
-        ("start_utc,price_eur_mwh\n2023-01-01T01:00Z,1\n2023-01-01T00:00Z,1\n", ":3: 2023-01-01T00:00Z does not come"),
-        ("start_utc,price_eur_mwh\n", ":1: no rows"),
-        ("when,what\n1,2\n", ":1: columns what, when are not known here; the header must have one of: start_utc"),
-        ("start,end,price_per_kwh\n2023-01-01T01:00Z,2023-01-01T00:00Z,1\n", ":2: end is not after start"),
+        (
+            "start_utc,price_eur_mwh\n2023-01-01T00:00Z,12\n2023-01-01T01:00Z,12x\n",
+            ":3: price_eur_mwh must be a finite number; mend",
+        ),
+        ("start_utc,price_eur_mwh\n01/02/2023,12\n", ":2: start_utc must be an ISO 8601 time of this century; mend"),
+        ("start_utc,price_eur_mwh\n2023-01-01T00:00Z,nan\n", ":2: price_eur_mwh must be a finite number; mend"),
+        (
+            "start_utc,price_eur_mwh\n2023-01-01T00:00Z,1\n2023-01-01T01:00Z,1\n2023-01-01T01:00Z,2\n",
+            ": two values for 2023-01-01T01:00Z; mend",
+        ),
+        ("start_utc,price_eur_mwh\n", ": the file has no rows below its header; mend the file"),
+        ("when,what\n1,2\n", ":1: columns not known to us: when, what; the header must have one of: start_utc"),
+        (
+            "start,end,price_per_kwh\n2023-01-01T01:00Z,2023-01-01T00:00Z,1\n",
+            ": the slot of 2023-01-01T01:00Z does not end after its start; mend",
+        ),
         (
             "start,end,price_per_kwh\n2023-01-01T00:00Z,2023-01-01T02:00Z,1\n2023-01-01T01:00Z,2023-01-01T03:00Z,1\n",
             ": two slots hold 2023-01-01T01:00Z",

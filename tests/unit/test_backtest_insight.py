@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.backtest.insight import Outturn, Vintages
-from deploy.backtest.prices import Recording, Vintage
+from deploy.backtest.recording import Recording, Vintage
 from deploy.backtest.sessions import Recorded, Sessions
 from deploy.backtest.stays import Stay, Wishes, place
 from deploy.backtest.visit import Conduct, visit

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from deploy.backtest.insight import Outturn
-from deploy.backtest.prices import Recording, Vintage
+from deploy.backtest.recording import Recording, Vintage
 from deploy.backtest.sessions import Recorded, Sessions
 from deploy.backtest.stays import Placed, Wishes, place
 from streams.contracts.forecast import Slot

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from deploy.backtest.carbon import carbon
 from deploy.backtest.insight import Outturn, Vintages
-from deploy.backtest.prices import Recording, Vintage, prices
+from deploy.backtest.prices import prices
+from deploy.backtest.recording import Recording, Vintage
 from deploy.backtest.sessions import Recorded, Sessions, sessions
 from deploy.backtest.stays import Stay, Wishes, place
 from deploy.backtest.visit import Car, Conduct, Outcome, visit

@@ -29,8 +29,8 @@ def price_vintages(answer: Answer, asked: Asked) -> tuple[Curve, ...]:
     table = _table(answer)
     if table.has("start_utc", "price_eur_mwh"):
         return (_hourly(table, asked),)
-    if table.has("valid_from", "valid_to", "value_exc_vat", "value_inc_vat"):
-        column = f"value_{asked.params['vat']}_vat"
+    column = f"value_{asked.params['vat']}_vat"
+    if table.has("valid_from", "valid_to", column):
         pieces = [
             Piece(row.instant("valid_from"), row.instant("valid_to"), scaled(row.number(column), _PENNY))
             for row in table.rows
