@@ -85,3 +85,17 @@ async def test_half_a_log_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_no_broker_is_an_error_and_no_cancellation() -> None:
     with pytest.raises((OSError, TimeoutError, KafkaError)):
         await Follower(PLAIN.model_copy(update={"bootstrap": "127.0.0.1:1"}), Known()).read()
+
+
+def test_each_record_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[Said]] = []
+    monkeypatch.setattr(Known, "hear", lambda _known, records: seen.append(list(records)))
+    follower, one, other = Follower(PLAIN, Known()), held(held_car("a.b")), freed("a.b")
+    follower.began()
+    follower.took([one])
+    follower.began()
+    follower.took([one])
+    follower.took([other])
+    follower.reached()
+    follower.reached()
+    assert seen == [[one, other], []]
