@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -31,7 +31,7 @@ PATIENCE_SECONDS: Final = 15.0
 _AT_ONCE: Final = 5000
 
 
-class LogFollower(ABC):
+class LogReader(ABC):
     """Reads the log up to its end, then on. With `ticks`, time is read from the log as well.
 
     `sources` are the names under which topics are heard.
@@ -135,6 +135,36 @@ class LogFollower(ABC):
         tick = serde.decode(TICK.name, value)
         if self._ticks is not None and isinstance(tick, Tick):
             self._ticks.seen(tick.at)
+
+
+class LogFollower(LogReader):
+    """Gives `hear` what the log says; where it is to be `whole`, only from the end on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Mapping[str, str],
+        hear: Callable[[list[Said]], None],
+        ticks: LogClock | None = None,
+        *,
+        whole: bool = True,
+    ) -> None:
+        super().__init__(settings, sources, ticks)
+        self._hear = hear
+        self._whole = whole
+        self._pending: list[Said] = []
+
+    def began(self) -> None:
+        self._pending.clear()
+
+    def took(self, said: list[Said]) -> None:
+        self._pending += said
+        if not self._whole:
+            self.reached()
+
+    def reached(self) -> None:
+        self._hear(self._pending)
+        self._pending.clear()
 
 
 async def _behind(consumer: Any, ends: dict[TopicPartition, int]) -> bool:

@@ -20,7 +20,7 @@ from agents.feeds.config import Feed
 from agents.feeds.metrics import FeedMetrics
 from agents.feeds.round import Asker, Outcome, State, play
 from agents.follow import LogFollower
-from agents.ingress.journal import Journal, journal
+from agents.journal import Journal, journal
 from agents.partitions import home_partition
 from agents.said import Said
 from agents.settings import Settings

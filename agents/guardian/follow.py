@@ -5,7 +5,6 @@ from __future__ import annotations
 from agents.clock import LogClock
 from agents.follow import LogFollower
 from agents.guardian.known import Known
-from agents.said import Said
 from agents.settings import Settings
 from streams.topics import HELD
 from tables import ACCOUNTS, KEYS
@@ -20,15 +19,4 @@ class Follower(LogFollower):
     def __init__(self, settings: Settings, known: Known, ticks: LogClock | None = None) -> None:
         self.known = known
         tables = {table.changelog(settings.app_id): table.name for table in (ACCOUNTS, KEYS)}
-        self._pending: list[Said] = []
-        super().__init__(settings, {HELD.name: HELD.name, **tables}, ticks)
-
-    def began(self) -> None:
-        self._pending.clear()
-
-    def took(self, said: list[Said]) -> None:
-        self._pending += said
-
-    def reached(self) -> None:
-        self.known.hear(self._pending)
-        self._pending.clear()
+        super().__init__(settings, {HELD.name: HELD.name, **tables}, known.hear, ticks)

@@ -9,10 +9,10 @@ from typing import Any, Final
 from agents.clock import Clock, LogClock, SystemClock
 from agents.ingress.hooks import Door, Hooks, doors
 from agents.ingress.intake import Intake
-from agents.ingress.journal import Journal, journal
 from agents.ingress.metrics import IngressMetrics
 from agents.ingress.roll import Roll
 from agents.ingress.stream import Streaming, source
+from agents.journal import Journal, journal
 from agents.settings import Settings
 from oem_connectors.base import Connector
 

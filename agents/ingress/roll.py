@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.clock import LogClock
-from agents.follow import LogFollower
+from agents.follow import LogReader
 from agents.ingress.directory import Directory, Enrolled
 from agents.said import Said
 from agents.settings import Settings
 from streams.topics import REGISTRATION
 
 
-class Roll(LogFollower):
+class Roll(LogReader):
     """Who is enrolled.
 
     Whenever the log is read anew, so is a directory of its own, and it takes the place of the other at the end: the

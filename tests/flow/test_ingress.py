@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from agents import probes
+from agents import journal, probes
 from agents.engine.log import LogWriter, NotDurable, Outgoing
-from agents.ingress import hooks, journal, stream
+from agents.ingress import hooks, stream
 from agents.ingress.process import Ingress
 from agents.partitions import home_partition
 from agents.said import Said

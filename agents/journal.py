@@ -1,4 +1,4 @@
-"""Writing with a time limit: durable in time, or the maker is told to come again."""
+"""Writing with a time limit: durable in time, or whoever waits is told so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Writer(Protocol):
 
 
 class Journal:
-    """The log as the ingress writes it. A writer that failed is replaced by a new one."""
+    """The log, for those who cannot wait. A writer that failed is replaced by a new one."""
 
     def __init__(self, make: Callable[[], Writer]) -> None:
         self._make = make
@@ -95,7 +95,7 @@ class Journal:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            LOG.error("news not written", error=type(error).__name__)
+            LOG.error("records not written", error=type(error).__name__)
 
 
 async def _stopped(writer: Writer) -> None:

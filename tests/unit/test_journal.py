@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from agents import journal
 from agents.engine.log import NotDurable, Outgoing
-from agents.ingress import journal
-from agents.ingress.journal import Journal
+from agents.journal import Journal
 
 RECORDS = [Outgoing("t", 0, b"k", b"v")]
 
