@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from tesla_protocol.telemetry.vehicle_data_pb2 import Datum, Field, Payload, Value
 
 from agents import journal, probes
 from agents.engine.log import LogWriter, NotDurable, Outgoing
@@ -118,11 +119,12 @@ def enrolling(*told: Said) -> list[Outgoing]:
     return [Outgoing(one.source, home_partition(one.key, PARTITIONS), one.key.encode(), one.value) for one in told]
 
 
-def streamed(soc: float, at: datetime, vin: str = VIN) -> Outgoing:
-    """A record of the maker's server, in its JSON form."""
-    data = [{"key": "Soc", "value": {"doubleValue": soc}}]
-    told = {"vin": vin, "createdAt": at.isoformat(), "data": data}
-    return Outgoing(STREAM, 0, vin.encode(), json.dumps(told).encode(), (("txtype", b"V"), ("vin", vin.encode())))
+def streamed(soc: float, at: datetime) -> Outgoing:
+    """A record as the maker's server writes it, in the maker's own words."""
+    message = Payload(vin=VIN, data=[Datum(key=Field.Value("Soc"), value=Value(double_value=soc))])
+    message.created_at.FromDatetime(at)
+    value: bytes = message.SerializeToString()
+    return Outgoing(STREAM, 0, VIN.encode(), value, (("txtype", b"V"), ("vin", VIN.encode())))
 
 
 async def read(settings: Settings, topic: Topic) -> list[Any]:

@@ -1,6 +1,7 @@
 """Over HTTP: only what a maker signed is read, 200 only for what is on the log, and no answer helps a forger."""
 
 import asyncio
+import copy
 import gzip
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -9,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from agents.ingress import hooks
-from agents.ingress.hooks import GREETING_BYTES, MOST_BYTES, Hooks, doors
+from agents.ingress.hooks import GREETING_BYTES, MOST_BYTES, Hooks, doors, opened
 from oem_connectors import registry
 from oem_connectors.push import Delivery
 from oem_connectors.signatures import hmac_hex
@@ -251,6 +254,42 @@ async def test_no_greeting_signs_a_forged_delivery(door: Door, oem: str) -> None
 async def test_a_long_greeting_is_none(door: Door) -> None:
     assert (await greeted(door, "a" * 200, "naive")).status_code == 200
     assert (await greeted(door, "a" * GREETING_BYTES, "naive")).status_code == 401
+
+
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.datetimes().map(str)
+ANY_JSON = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A delivery of which one part, however deep, is anything."""
+    oem, told = draw(st.sampled_from([("enode", [enode(), enode("v-2")]), ("smartcar", smartcar())]))
+    told, steps = copy.deepcopy(told), draw(st.integers(0, 8))
+    held: Any = {"": told}
+    at: Any = ""
+    for _ in range(steps):
+        inner = held[at]
+        if not isinstance(inner, dict | list) or not inner:
+            break
+        held, at = inner, draw(st.sampled_from(list(inner) if isinstance(inner, dict) else range(len(inner))))
+    held[at] = draw(ANY_JSON)
+    return oem, json.dumps(told if steps else held[""]).encode()
+
+
+@given(spoiled() | st.tuples(st.sampled_from(["enode", "smartcar"]), st.binary()))
+@settings(max_examples=200)
+def test_whatever_is_signed_is_taken_or_kept(delivery: tuple[str, bytes]) -> None:
+    """No delivery raises, and every one of its events is accounted for."""
+    oem, body = delivery
+    desk = Desk([registration("a.b", "enode", "v-1"), registration("c.d", "smartcar", "v-1")])
+    door = doors(CONNECTORS, APPS)[oem]
+    parcels = opened(door, body)
+    asyncio.run(desk.intake.take(door.connector, parcels))
+    asked = sum(len(parcel.events) + bool(parcel.cause) for parcel in parcels)
+    counts = desk.events()
+    assert sum(counts.values()) == asked
+    assert counts.get("telemetry", 0) == len(desk.log.telemetry())
+    assert counts.get("refused", 0) == len(desk.log.letters())
 
 
 async def test_nothing_that_names_a_car_is_answered_or_counted(door: Door) -> None:
