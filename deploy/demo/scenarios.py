@@ -30,6 +30,11 @@ def _nightly(kind: FaultKind, start: time, hours: float, **fault: float) -> Faul
     return make
 
 
+def _now_and_then(*kinds: FaultKind, share_of_calls: float) -> Faults:
+    """At any time, to any car."""
+    return lambda window: tuple(Fault(kind, window.start, window.end, share_of_calls=share_of_calls) for kind in kinds)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One kind of night. Shares are of all cars, picked by hash."""
@@ -73,6 +78,19 @@ SCENARIOS = {
             "the OEM's cloud is down from 23:30 to 01:30 every night",
             personalities=_USUAL,
             faults=_nightly(FaultKind.OUTAGE, time(23, 30), 2),
+        ),
+        Scenario(
+            "oem-trouble",
+            "one command in six fails, is refused, comes to nothing or loses its answer; one reading in fifteen fails",
+            personalities=_USUAL,
+            faults=_now_and_then(
+                FaultKind.ERROR,
+                FaultKind.DROPPED,
+                FaultKind.ASLEEP,
+                FaultKind.DUPLICATE,
+                FaultKind.NO_EFFECT,
+                share_of_calls=1 / 30,
+            ),
         ),
         Scenario(
             "sleepy-cars", "most cars sleep deeply and must be woken", personalities={Personality.DEEP_SLEEPER: 0.7}
