@@ -164,6 +164,9 @@ def test_a_duplicate_is_no_news(values: list[float | None], said: dict[str, Any]
 def test_a_value_for_a_hole_is_news_and_a_finer_cut_is_not() -> None:
     known = vintage([1.0, None, 3.0, 3.0])
     assert is_news(vintage([1.0, 2.0, 3.0]), known)
+    long = vintage([1.0]).model_copy(update={"slots": row([1.0], NOW, 3 * HOUR)})
+    assert is_news(long, vintage([1.0, None, 1.0])), "the same value on both sides of a hole is not one in it"
+    assert not is_news(long, vintage([1.0, 1.0, 1.0]))
     finer = known.model_copy(update={"slots": row([3.0] * 4, NOW + 2 * HOUR, HOUR / 2)})
     assert not is_news(finer, known)
 

@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,6 +146,14 @@ async def test_pages_elsewhere_are_refused(more: str, http: httpx.AsyncClient) -
         source.replies = [Reply(octopus(START, [20.0], more=more.format(base=source.base)))]
         with pytest.raises(Refused, match="another host"):
             await FeedClient(OCTOPUS, http, source.base).ask(ASKED, NOW)
+        assert len(source.asked) == 1
+
+
+async def test_no_source_can_send_us_elsewhere(http: httpx.AsyncClient) -> None:
+    astray = replace(OCTOPUS, following=lambda _body, base: f"{base}.evil.example/v1/x")
+    async with serving(Reply(WHOLE)) as source:
+        with pytest.raises(Refused, match="another host"):
+            await FeedClient(astray, http, source.base).ask(ASKED, NOW)
         assert len(source.asked) == 1
 
 

@@ -90,6 +90,24 @@ def test_a_band_inside_the_hour_that_is_skipped_or_repeated() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "hours", "inside"),
+    [
+        ("2023-03-25T23:00", 23, [("2023-03-26T01:00", "2023-03-26T02:00")]),  # half past two is skipped
+        (
+            "2023-10-28T22:00", 25,
+            [("2023-10-29T00:30", "2023-10-29T01:00"), ("2023-10-29T01:30", "2023-10-29T03:00")],  # and comes twice
+        ),
+    ],
+)  # fmt: skip
+def test_a_band_that_begins_inside_the_hour_of_the_clock_change(
+    first: str, hours: int, inside: list[tuple[str, str]]
+) -> None:
+    from_half_past_two: Amount = (Band(1.0, start=time(2, 30), end=time(4)), Band(0.0))
+    found = by_table(from_half_past_two, Formula("EUR", BERLIN), utc(first), utc(first) + hours * HOUR)
+    assert [(one.start, one.end) for one in found if one.value] == [(utc(a), utc(b)) for a, b in inside]
+
+
 def test_a_band_past_midnight_is_of_the_day_on_which_it_began() -> None:
     friday: Amount = (Band(1.0, frozenset({4}), time(22), time(6)), Band(0.0))
     found = by_table(friday, Formula("EUR", BERLIN), utc("2023-05-03T22:00"), utc("2023-05-07T22:00"))
