@@ -16,12 +16,15 @@ Name = Annotated[str, typer.Argument(help="Name of the connector, as in `d2ev oe
 
 
 def app() -> typer.Typer:
-    """list, new, normalise, check."""
+    """list, new, normalise, check, link."""
+    from deploy.commands.link import link
+
     group = typer.Typer(no_args_is_help=True, help="Car makers: what they can do, and how to add one.")
     group.command("list")(listing)
     group.command("new")(new)
     group.command("normalise")(normalise)
     group.command("check")(check)
+    group.command("link")(link)
     return group
 
 

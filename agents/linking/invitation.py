@@ -1,0 +1,118 @@
+"""What is known of a driver and a home before an account is linked, and what becomes of it: one offer per car."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from agents.envelope import seal_context
+from agents.sealing import Sealer
+from oem_connectors.base import Can, Connector, Obstacle, Vehicle
+from oem_connectors.credential import pack, unpack
+from oem_connectors.home import parse_place
+from streams.contracts.registration import Registration
+
+REFUSALS: Final = {
+    Obstacle.COMBUSTION: "it has no battery that is charged with a cable",
+    Obstacle.SUBSCRIPTION: "the maker's connected service has ended, or was never begun, for this car",
+    Obstacle.CONSENT: "the driver has not agreed to what is needed: reading the car and charging it",
+    Obstacle.PAIRING: "the car takes no commands until its driver has paired the key",
+}
+_CONTROL: Final = Can.START | Can.STOP
+
+
+class Invitation(BaseModel):
+    """Who links, and where the cars charge. `details` are what the maker's calls need and only the driver knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    account: str = Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    driver: str = Field(min_length=1, max_length=128)
+    home_zone: str
+    region: str = Field(min_length=1, max_length=60)
+    tariff: str = Field(min_length=1, max_length=60)
+    home: SecretStr | None = Field(default=None, description='"latitude,longitude" in degrees; sealed with the token')
+    usable_kwh: float = Field(gt=0, le=300)
+    power_kw: float = Field(gt=0, le=50)
+    details: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("home")
+    @classmethod
+    def _somewhere(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and parse_place(value.get_secret_value()) is None:
+            raise ValueError("give latitude,longitude in degrees, for example 51.5,-0.12")
+        return value
+
+    @field_validator("home_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("give an IANA time zone, for example Europe/London") from None
+        return value
+
+    def all_details(self) -> dict[str, str]:
+        """The details, with the home among them."""
+        home = {} if self.home is None else {"home": self.home.get_secret_value()}
+        return self.details | home
+
+
+class Offer(NamedTuple):
+    """A car of the account: its registration, or the reason why it cannot be linked."""
+
+    car: str
+    model: str
+    can: Can
+    registration: Registration | None
+    refusal: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """For a terminal or a page: no id of the maker's."""
+        can = [str(one.name).lower() for one in Can if one in self.can]
+        linked = self.registration is not None
+        advice = linked and _CONTROL not in self.can
+        return {
+            "car": self.car, "model": self.model, "linked": linked, "refused": self.refusal,
+            "capabilities": can, "control": "advice only" if advice else "by plan" if linked else None,
+        }  # fmt: skip
+
+
+def car_key(account: str, vehicle: str) -> str:
+    """The key of a car: always the same, and never the maker's own id, which may be its identification number."""
+    return f"{account}.{blake2b(f'{account}/{vehicle}'.encode(), digest_size=6, person=b'd2ev car').hexdigest()}"
+
+
+def with_details(credential: SecretStr, invitation: Invitation) -> SecretStr:
+    """A credential that also holds what the invitation knows; what the maker told goes before."""
+    held = unpack(credential)
+    return pack(held.token, {**invitation.all_details(), **held.details})
+
+
+def offer(
+    connector: Connector, vehicle: Vehicle, invitation: Invitation, grant: SecretStr, sealer: Sealer, now: datetime
+) -> Offer:
+    """What becomes of one listed car. `grant` is the packed refresh token that its calls are made with."""
+    car, can = car_key(invitation.account, vehicle.id), connector.capabilities(vehicle.model)
+    if vehicle.obstacle is not None:
+        return Offer(car, vehicle.model, can, None, REFUSALS[vehicle.obstacle])
+    registration = Registration(
+        car=car,
+        driver=invitation.driver,
+        oem=connector.name,
+        vehicle=vehicle.id,
+        model=vehicle.model,
+        usable_kwh=invitation.usable_kwh,
+        power_kw=invitation.power_kw,
+        home_zone=invitation.home_zone,
+        region=invitation.region,
+        tariff=invitation.tariff,
+        prove_control=_CONTROL in can,
+        grant_sealed=sealer.seal(grant.get_secret_value().encode(), seal_context(invitation.account)),
+        registered_at=now,
+    )
+    return Offer(car, vehicle.model, can, registration, None)
