@@ -7,16 +7,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from deploy.fakes import moods
 from deploy.fakes.maker import numbered
-from oem_connectors.simulator.cloud.car import Personality, SimCar
+from oem_connectors.simulator.cloud.car import SimCar
 from oem_connectors.simulator.cloud.chance import chance
 from oem_connectors.simulator.cloud.states import Mode, Reply, Sample
 from streams.contracts.command import Action
 
 KM_PER_MILE = 1.609344
-_KM_PER_KWH = 5.6
-_FAST = timedelta(minutes=7)
-_FALSE = 0.1
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 STATES = {
     Mode.AWAY: "Disconnected",
@@ -85,7 +83,7 @@ def vehicle_data(
     car: SimCar, sample: Sample, place: tuple[float, float], number: int, wanted: Collection[str]
 ) -> Mapping[str, Any]:
     """The `number`th answer about a car that is awake: the wanted parts, and its place if that is wanted too."""
-    at = sample.at + (_FAST if car.personality is Personality.CLOCK_SKEW else timedelta(0))
+    at = moods.car_time(car, sample)
     stamp = {"timestamp": int(at.timestamp() * 1000)}
     drive: dict[str, Any] = {"shift_state": "P" if sample.mode is Mode.AWAY else None, "speed": None} | stamp
     if "location_data" in wanted:
@@ -101,11 +99,9 @@ def vehicle_data(
 
 def charge_state(car: SimCar, sample: Sample, number: int) -> dict[str, Any]:
     """Percents and power are whole numbers, distances are miles."""
-    level, miles = int(sample.soc_pct), sample.soc_pct / 100 * car.battery.usable_kwh * _KM_PER_KWH / KM_PER_MILE
-    state = None if _says_nothing(car, sample) else STATES[sample.mode]
-    plugged = sample.mode is not Mode.AWAY
-    if _flickers(car, number):
-        state, plugged = "Disconnected", False
+    level, miles = int(sample.soc_pct), round(moods.range_km(car, sample) / KM_PER_MILE, 2)
+    shown = moods.shown(car, sample, number)
+    plugged = shown not in {None, Mode.AWAY}
     pending = sample.mode is Mode.WAITING and sample.scheduled_start is not None
     start = sample.scheduled_start
     return {
@@ -115,14 +111,14 @@ def charge_state(car: SimCar, sample: Sample, number: int) -> dict[str, Any]:
         "charge_limit_soc_min": 50,
         "charge_limit_soc_max": 100,
         "charge_limit_soc_std": 80,
-        "charging_state": state,
-        "conn_charge_cable": "IEC" if plugged and state is not None else "<invalid>",
-        "charge_port_latch": "Engaged" if plugged and state is not None else "<invalid>",
+        "charging_state": None if shown is None else STATES[shown],
+        "conn_charge_cable": "IEC" if plugged else "<invalid>",
+        "charge_port_latch": "Engaged" if plugged else "<invalid>",
         "charger_power": round(sample.power_kw),
         "charger_voltage": 230 if sample.mode is Mode.CHARGING else 2,
         "charger_phases": 1 if sample.mode is Mode.CHARGING else None,
-        "battery_range": round(miles, 2),
-        "est_battery_range": round(miles, 2),
+        "battery_range": miles,
+        "est_battery_range": miles,
         "fast_charger_present": False,
         "fast_charger_type": "<invalid>",
         "scheduled_charging_mode": "StartAt" if pending else "Off",
@@ -150,15 +146,3 @@ def _runs(days: str, on: date) -> bool:
     if days == "Weekdays":
         return on.weekday() < 5
     return days == "All" or _DAYS[on.weekday()] in {name.strip()[:3].lower() for name in days.split(",")}
-
-
-def _says_nothing(car: SimCar, sample: Sample) -> bool:
-    ambiguous = car.personality is Personality.AMBIGUOUS_PLUG
-    return ambiguous and sample.mode in {Mode.AWAY, Mode.IDLE, Mode.WAITING, Mode.FULL}
-
-
-def _flickers(car: SimCar, number: int) -> bool:
-    """A false reading now and then, never two in a row."""
-    if car.personality is not Personality.FLICKERING_PLUG or number % 2:
-        return False
-    return chance(car.key, "flicker", number) < _FALSE

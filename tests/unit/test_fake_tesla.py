@@ -137,6 +137,19 @@ async def test_distances_are_miles_times_milliseconds_and_percents_whole() -> No
     assert told["state"] == "online"
 
 
+async def test_a_cars_moods_show_in_teslas_words() -> None:
+    full = car(personality=Personality.AMBIGUOUS_PLUG, stays=(Stay(START, END, 95.0),))
+    async with street(full) as here:
+        charge = (await here.data())["charge_state"]
+        assert (charge["charging_state"], charge["conn_charge_cable"]) == (None, "<invalid>")
+    async with street(car(personality=Personality.CLOCK_SKEW)) as here:
+        stamp = (await here.data())["charge_state"]["timestamp"]
+        assert stamp == (here.now + timedelta(minutes=7)).timestamp() * 1000
+    async with street(car(personality=Personality.FLICKERING_PLUG)) as here:
+        words = [(await here.data())["charge_state"]["charging_state"] for _ in range(50)]
+        assert set(words) == {"Charging", "Disconnected"}
+
+
 async def test_a_place_is_told_to_those_who_ask_for_it() -> None:
     async with street() as here:
         assert (await here.data("location_data"))["drive_state"]["latitude"] == HOME[0]
