@@ -38,6 +38,7 @@ class Journal:
         self._writer: Writer | None = None
         self._starting = asyncio.Lock()
         self._open: set[asyncio.Task[None]] = set()
+        self._failing = False
 
     @property
     def open(self) -> int:
@@ -94,8 +95,14 @@ class Journal:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            LOG.error("records not written", error=type(error).__name__)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not self._failing:  # told once, not for every write of an outage
+            LOG.error("records not written", error=str(error))
+        elif error is None and self._failing:
+            LOG.info("records are written again")
+        self._failing = error is not None
 
 
 async def _stopped(writer: Writer) -> None:

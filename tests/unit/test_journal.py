@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents import journal
 from agents.engine.log import NotDurable, Outgoing
@@ -112,6 +113,19 @@ async def test_while_kafka_is_silent_memory_is_bounded(monkeypatch: pytest.Monke
     await log.write(RECORDS)
     await log.stop()
     assert writer.written == RECORDS * 4
+
+
+async def test_an_outage_is_told_once_and_so_is_its_end() -> None:
+    bad, worse, good = Writer(lost=True), Writer(dead=True), ready()
+    log = over(bad, worse, good)
+    with capture_logs() as lines:
+        for _ in range(2):
+            with pytest.raises(NotDurable):
+                await log.write(RECORDS)
+        for _ in range(2):
+            await log.write(RECORDS)
+    await log.stop()
+    assert [line["event"] for line in lines] == ["records not written", "records are written again"]
 
 
 async def test_stopping_does_not_wait_for_ever() -> None:
