@@ -25,7 +25,7 @@ from oem_connectors.base import Connector, Grant
 from oem_connectors.errors import Asleep, NeedsConsent, OutcomeUnknown, Rejected, Throttled, Unavailable
 from oem_connectors.http import OemClient, make_http
 from oem_connectors.simulator.cloud.budgets import Budgets
-from oem_connectors.simulator.cloud.car import SimCar, Stay
+from oem_connectors.simulator.cloud.car import Personality, SimCar, Stay
 from oem_connectors.simulator.cloud.faults import Fault, FaultKind, FaultScript
 from oem_connectors.simulator.cloud.log import What, Who
 from oem_connectors.simulator.cloud.world import World
