@@ -52,7 +52,7 @@ test-kafka: setup-dev ## Only the suites that need a real Kafka; fails when none
 CYCLES ?= 1000
 VEHICLES ?= 1000
 faults: setup-dev ## Kill workers at every failpoint and at any moment, CYCLES times; ends with a page on what came of it
-	@$(BIN)/python -m pytest -q -m long tests/faults tests/integration
+	@$(BIN)/python -m pytest -q -m long tests/faults tests/integration tests/flow
 	@$(BIN)/python -m tests.faults.long_run --cycles $(CYCLES) --vehicles $(VEHICLES) $(if $(SEED),--seed $(SEED))
 
 FUZZ_RUNS ?= 1000000

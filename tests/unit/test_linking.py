@@ -129,7 +129,8 @@ def grant_of(offer: Offer) -> tuple[str, Mapping[str, str]]:
 
 
 async def begun(at: Desk, oem: str = "volvo", session: str = "s1") -> dict[str, str]:
-    return at.maker.login(await at.linker.begin(oem, session, BACK, INVITED))
+    query: dict[str, str] = at.maker.login(await at.linker.begin(oem, session, BACK, INVITED))
+    return query
 
 
 # Each way to its end
@@ -279,6 +280,16 @@ async def test_what_was_begun_long_ago_is_forgotten() -> None:
         at.clock.seen(NOW + timedelta(minutes=minute))
         await begun(at)
     assert len(at.linker._begun) <= 3
+
+
+async def test_whoever_begins_without_end_pushes_out_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.linking.linker._MOST", 3)
+    at = desk()
+    queries = [await begun(at) for _ in range(5)]
+    assert len(at.linker._begun) == 3
+    assert await at.linker.finish("volvo", "s1", queries[-1])
+    with pytest.raises(Rejected):
+        await at.linker.finish("volvo", "s1", queries[0])
 
 
 async def test_another_verifier_is_refused_by_the_maker() -> None:
