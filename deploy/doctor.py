@@ -14,6 +14,8 @@ import httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from agents.feeds import config
+from agents.feeds.process import keys_lacking
 from agents.ingress.hooks import SECRET, doors
 from agents.ingress.stream import source
 from agents.settings import BadSettings, Settings, load
@@ -48,7 +50,7 @@ def examine(environ: Mapping[str, str] | None = None) -> list[Finding]:
     except BadSettings as error:
         return [*found, Finding("settings", "fail", str(error), "mend it; `d2ev doctor --settings` lists all")]
     found.append(Finding("settings", "ok", f"valid, for {settings.env}"))
-    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _push, _worker)
+    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _feeds, _push, _worker)
     return found + [finding for check in checks for finding in check(settings)]
 
 
@@ -128,6 +130,23 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("data dir", "ok", f"{home} is writable" if there == home else f"{home} can be made")
+
+
+def _feeds(settings: Settings) -> Iterator[Finding]:
+    """Nothing where no file names feeds: prices and carbon then come from somebody else."""
+    if not settings.feeds_file.exists():
+        return
+    try:
+        feeds = config.read(settings.feeds_file)
+    except config.BadFeeds as error:
+        yield Finding("feeds", "fail", str(error), "mend the file; docs/feeds.md tells what it may say")
+        return
+    lacking = {feed.name: keys_lacking(settings, feed) for feed in feeds}
+    for name, keys in lacking.items():
+        if keys:
+            yield Finding("feeds", "fail", f"{name} lacks {', '.join(keys)}", "put it into D2EV_FEED_KEYS")
+    if not any(lacking.values()):
+        yield Finding("feeds", "ok", f"{', '.join(lacking)}, every key there")
 
 
 def _oem_clouds(settings: Settings) -> Iterator[Finding]:

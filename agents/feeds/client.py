@@ -132,6 +132,13 @@ class FeedClient:
         raise trouble
 
 
+def keys_needed(source: Source, asked: Asked) -> set[str]:
+    """The names of the keys without which a source cannot be asked."""
+    texts = [text for one in source.requests(asked) for part in (one.query, one.headers) for text in part.values()]
+    named = {name for text in texts for name in _NAME.findall(text)} - {"token"}
+    return named | ({"username", "password"} if source.login else set())
+
+
 async def _body(response: httpx.Response) -> bytes:
     chunks = bytearray()
     async for chunk in response.aiter_bytes():

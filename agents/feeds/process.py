@@ -12,13 +12,15 @@ from typing import Any, Final
 
 import httpx
 import structlog
+from pydantic import SecretStr
 
 from agents.clock import Clock, SystemClock
 from agents.engine.log import NotDurable, Outgoing
-from agents.feeds.client import FeedClient
+from agents.feeds.client import FeedClient, keys_needed
 from agents.feeds.config import Feed
 from agents.feeds.metrics import FeedMetrics
 from agents.feeds.round import Asker, Outcome, State, play
+from agents.feeds.source import Source
 from agents.follow import LogFollower
 from agents.journal import Journal, journal
 from agents.partitions import home_partition
@@ -46,9 +48,24 @@ def askers(settings: Settings, feeds: Sequence[Feed], http: httpx.AsyncClient) -
     for feed in feeds:
         source = feed.source
         if source is not None:
-            keys = settings.feed_keys.get(f"{source.name}.{feed.key}") or settings.feed_keys.get(source.name, {})
-            made[feed.name] = FeedClient(source, http, settings.feed_urls.get(source.name), keys)
+            made[feed.name] = FeedClient(
+                source, http, settings.feed_urls.get(source.name), _keys(settings, feed, source)
+            )
     return made
+
+
+def keys_lacking(settings: Settings, feed: Feed) -> list[str]:
+    """The keys that the feed's source needs and that the settings do not have."""
+    source = feed.source
+    if source is None:
+        return []
+    asked = source.asked(feed.params, *feed.calendar.stretch(SystemClock().now()))
+    return sorted(keys_needed(source, asked) - set(_keys(settings, feed, source)))
+
+
+def _keys(settings: Settings, feed: Feed, source: Source) -> Mapping[str, SecretStr]:
+    """Those of this one feed, else those of its source."""
+    return settings.feed_keys.get(f"{source.name}.{feed.key}") or settings.feed_keys.get(source.name, {})
 
 
 def record(new: Forecast, partitions: int) -> Outgoing:

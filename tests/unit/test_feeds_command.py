@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from agents.feeds.sources import SOURCES
+from agents.settings import load
+from deploy import doctor
 from tests.command_line import run
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
@@ -125,3 +127,25 @@ def test_bad_settings_are_one_line(
     assert ran.code == 2
     assert why in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "level", "why"),
+    [
+        (FEEDS, '{"entsoe": {"api_key": "k"}}', "ok", "price:economy, price:nl, every key there"),
+        (FEEDS, '{"entsoe.nl": {"api_key": "k"}}', "ok", "price:nl"),
+        (FEEDS, '{"entsoe.other": {"api_key": "k"}}', "fail", "price:nl lacks api_key"),
+        ("[[carbon]]\nregion='C'\nsource='watttime'\nparams={region='C'}", "{}", "fail", "lacks password, username"),
+        ("[[carbon]]\nregion='GB'\nsource='neso'", "{}", "ok", "carbon:GB, every"),
+        ("[[price]]", "{}", "fail", "price number 1: tariff"),
+    ],
+)
+def test_the_self_check_looks_at_feeds_and_their_keys(
+    text: str, keys: str, level: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "feeds.toml").write_text(text, encoding="utf-8")
+    settings = load({}, feeds_file=tmp_path / "feeds.toml", feed_keys=json.loads(keys))
+    (finding,) = doctor._feeds(settings)
+    assert (finding.check, finding.level) == ("feeds", level)
+    assert why in finding.detail
+    assert bool(finding.fix) is (level == "fail")
