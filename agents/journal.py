@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final, Protocol
 
 import structlog
+from aiokafka.errors import KafkaTimeoutError
 
 from agents.engine.log import LogWriter, NotDurable, Outgoing
 
 LOG = structlog.get_logger("d2ev")
 #: The least patient maker waits five seconds for our answer.
 ACK_SECONDS: Final = 4.0
+#: A write is tried for so long, though nobody waits for it any more.
+WRITE_SECONDS: Final = 10.0
+#: Trouble is told this often, not for every write of an outage.
+QUIET_SECONDS: Final = 60.0
 #: As many writes may wait for Kafka at once; each holds a delivery in memory.
 MOST_OPEN: Final = 64
 
@@ -38,7 +44,7 @@ class Journal:
         self._writer: Writer | None = None
         self._starting = asyncio.Lock()
         self._open: set[asyncio.Task[None]] = set()
-        self._failing = False
+        self._told_at = -QUIET_SECONDS
 
     @property
     def open(self) -> int:
@@ -72,8 +78,10 @@ class Journal:
         writer = await self._started()
         try:
             await writer.write(records)
-        except NotDurable:
-            await self._drop(writer)
+        except NotDurable as error:
+            # One that only waits goes on when Kafka is back, with what it holds.
+            if not isinstance(error.__cause__, KafkaTimeoutError):
+                await self._drop(writer)
             raise
 
     async def _started(self) -> Writer:
@@ -95,14 +103,10 @@ class Journal:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None and not self._failing:  # told once, not for every write of an outage
+        error = None if task.cancelled() else task.exception()
+        if error is not None and monotonic() - self._told_at >= QUIET_SECONDS:
             LOG.error("records not written", error=str(error))
-        elif error is None and self._failing:
-            LOG.info("records are written again")
-        self._failing = error is not None
+            self._told_at = monotonic()
 
 
 async def _stopped(writer: Writer) -> None:
@@ -114,4 +118,4 @@ async def _stopped(writer: Writer) -> None:
 
 def journal(bootstrap: str) -> Journal:
     """A journal on this Kafka."""
-    return Journal(lambda: LogWriter(bootstrap))
+    return Journal(lambda: LogWriter(bootstrap, timeout_ms=int(WRITE_SECONDS * 1000)))

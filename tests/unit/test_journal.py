@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from structlog.testing import capture_logs
 
 from agents import journal
@@ -16,9 +17,10 @@ RECORDS = [Outgoing("t", 0, b"k", b"v")]
 
 @dataclass
 class Writer:
-    """Confirms when it is let; `lost` loses every record, `dead` does not even start."""
+    """Confirms when it is let; `lost` loses every record, `late` gives up waiting, `dead` does not even start."""
 
     lost: bool = False
+    late: bool = False
     dead: bool = False
     let: asyncio.Event = field(default_factory=asyncio.Event)
     written: list[Outgoing] = field(default_factory=list)
@@ -35,6 +37,8 @@ class Writer:
     async def write(self, records: Sequence[Outgoing]) -> None:
         if self.lost:
             raise NotDurable("lost")
+        if self.late:
+            raise NotDurable("late") from KafkaTimeoutError()
         await self.let.wait()
         self.written += records
 
@@ -115,17 +119,26 @@ async def test_while_kafka_is_silent_memory_is_bounded(monkeypatch: pytest.Monke
     assert writer.written == RECORDS * 4
 
 
-async def test_an_outage_is_told_once_and_so_is_its_end() -> None:
-    bad, worse, good = Writer(lost=True), Writer(dead=True), ready()
-    log = over(bad, worse, good)
+async def test_a_writer_that_only_waited_too_long_is_kept() -> None:
+    writer = Writer(late=True)
+    log = over(writer)
+    with pytest.raises(NotDurable):
+        await log.write(RECORDS)
+    writer.late = False
+    writer.let.set()
+    await log.write(RECORDS)
+    await log.stop()
+    assert (writer.written, writer.did) == (RECORDS, ["start", "stop"])
+
+
+async def test_an_outage_is_told_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = over(*(Writer(lost=True) for _ in range(3)))
     with capture_logs() as lines:
-        for _ in range(2):
+        for quiet in (60, 60, 0):
+            monkeypatch.setattr(journal, "QUIET_SECONDS", quiet)
             with pytest.raises(NotDurable):
                 await log.write(RECORDS)
-        for _ in range(2):
-            await log.write(RECORDS)
-    await log.stop()
-    assert [line["event"] for line in lines] == ["records not written", "records are written again"]
+    assert [line["event"] for line in lines] == ["records not written"] * 2
 
 
 async def test_stopping_does_not_wait_for_ever() -> None:
