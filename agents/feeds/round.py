@@ -111,7 +111,7 @@ def _vintage(feed: Feed, curve: Curve, known: Forecast | None, now: datetime) ->
         feed_rules.refuse_absurd(feed.kind, unit, slots, past)
     except (CannotPrice, feed_rules.Absurd) as error:
         raise Refused(str(error)) from None
-    slots = slots[-feed_rules.MOST_SLOTS :]
+    slots = tuple(feed_rules.hourly(slots))[-feed_rules.MOST_SLOTS :]
     new = Forecast(
         kind=feed.kind,
         key=feed.key,

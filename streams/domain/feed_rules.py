@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ _ENOUGH: Final = timedelta(hours=24)
 _FAR: Final = 3.0
 #: A source that dates all its words alike may still have another word.
 _SAME: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
 _JUST_AFTER: Final = timedelta(milliseconds=1)
 
 _HARD: Final = (-2.0, 10.0)
@@ -58,9 +59,20 @@ def coverage(slots: Iterable[Slot], start: datetime, end: datetime, length: time
     return Coverage(known // length, -((start - end) // length))
 
 
+def hourly(slots: Iterable[Slot]) -> Iterator[Slot]:
+    """The same values, slots that are longer than an hour cut at every full hour: plans compare days hour by hour."""
+    for slot in slots:
+        start = slot.start
+        while slot.end - start > _HOUR:
+            end = start.replace(minute=0, second=0, microsecond=0) + _HOUR
+            yield Slot(start=start, end=end, value=slot.value)
+            start = end
+        yield slot if start == slot.start else Slot(start=start, end=slot.end, value=slot.value)
+
+
 def usual_length(slots: Sequence[Slot]) -> timedelta:
     """The shortest slot, at most an hour: the step of a source that does not always have the same."""
-    return min(timedelta(hours=1), *(slot.end - slot.start for slot in slots))
+    return min(_HOUR, *(slot.end - slot.start for slot in slots))
 
 
 def known_until(slots: Sequence[Slot], now: datetime) -> datetime:

@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -273,3 +277,27 @@ async def test_the_log_that_is_not_there_is_waited_for(http: httpx.AsyncClient) 
     assert not feeds.ready
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_the_process_publishes_tells_how_it_is_and_ends_when_told(tmp_path: Path) -> None:
+    (tmp_path / "feeds.toml").write_text(
+        '[[price]]\ntariff = "fixed"\nenergy = 0.25\nretail = { currency = "GBP", zone = "Europe/London" }\n'
+    )
+    with EmbeddedBroker({PRICE.name: 2, CARBON.name: 2}) as broker:
+        settings = PLAIN.model_copy(update={"bootstrap": broker.bootstrap})
+        names = {
+            "D2EV_BOOTSTRAP": broker.bootstrap, "D2EV_PARTITIONS": "2", "D2EV_HEALTH_PORT": "0",
+            "D2EV_FEEDS_FILE": str(tmp_path / "feeds.toml"),
+        }  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "deploy.cli", "feeds", stdout=asyncio.subprocess.PIPE, env=os.environ | names
+        )
+        assert process.stdout is not None
+        base = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+        async with ClientSession(base) as session, asyncio.timeout(60):
+            while not (await (await session.get("/status")).json())["feeds"]["price:fixed"]["ask_at"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        (vintage,) = await published(settings)
+        assert {slot.value for slot in vintage.slots} == {0.25}
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -15,6 +15,7 @@ from streams.domain.feed_rules import (
     bounds,
     coverage,
     has_spike,
+    hourly,
     is_news,
     issued,
     known_until,
@@ -71,6 +72,24 @@ def test_one_long_slot_covers_what_it_covers() -> None:
     assert coverage(row([0.3], NOW, 11.75 * HOUR), NOW, NOW + 24 * HOUR, HOUR / 2) == Coverage(23, 48)
     assert usual_length(row([0.3], NOW, 90 * HOUR)) == HOUR
     assert usual_length([*row([1.0]), *row([1.0], NOW + HOUR, HOUR / 4)]) == HOUR / 4
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 90), st.integers(0, 9)), min_size=1, max_size=5))
+def test_long_slots_are_cut_at_full_hours_and_say_the_same(told: list[tuple[int, int, int]]) -> None:
+    slots, at = [], NOW + 20 * MINUTE
+    for minutes, gap, value in told:
+        slots.append(Slot(start=at, end=at + minutes * MINUTE, value=value))
+        at += (minutes + gap) * MINUTE
+    cut = list(hourly(slots))
+    assert all(one.end - one.start <= HOUR for one in cut)
+
+    def minute_by_minute(some: list[Slot]) -> dict[datetime, float]:
+        return {one.start + n * MINUTE: one.value for one in some for n in range((one.end - one.start) // MINUTE)}
+
+    assert minute_by_minute(cut) == minute_by_minute(slots)
+    edges = {one.start for one in slots} | {one.end for one in slots}
+    assert all(one.end.minute == 0 for one in cut if one.end not in edges)
+    assert [one for one in slots if one.end - one.start <= HOUR] == [one for one in cut if one in slots]
 
 
 @pytest.mark.parametrize(
