@@ -18,7 +18,19 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from agents.feeds.source import Answer, Asked, Curve, Denied, Down, FeedError, NotPublished, Refused, Request, Source
+from agents.feeds.source import (
+    Answer,
+    Asked,
+    Curve,
+    Denied,
+    Down,
+    FeedError,
+    NotPublished,
+    Refused,
+    Request,
+    Slow,
+    Source,
+)
 from agents.feeds.sources.curves import joined
 from oem_connectors import answers
 
@@ -82,6 +94,10 @@ class FeedClient:
     def _read(self, answer: Answer, asked: Asked) -> Curve:
         try:
             return self._source.parse(answer, asked)
+        except Down as error:
+            if answer.retry_after is None:
+                raise
+            trouble: FeedError = Slow(str(error), answer.retry_after)
         except FeedError:
             raise
         except Exception as error:  # a defect of ours in reading must not end the other feeds

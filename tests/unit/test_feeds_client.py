@@ -99,8 +99,9 @@ async def test_what_goes_wrong_has_its_error(case: str, http: httpx.AsyncClient)
     assert len(source.asked) == 1, "no redirect is followed and nothing is asked twice"
 
 
-async def test_the_sources_own_wish_is_kept(http: httpx.AsyncClient) -> None:
-    async with serving(Reply(b"", 429, {"Retry-After": "120"})) as source:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_sources_own_wish_is_kept(status: int, http: httpx.AsyncClient) -> None:
+    async with serving(Reply(b"", status, {"Retry-After": "120"})) as source:
         with pytest.raises(Slow) as caught:
             await FeedClient(OCTOPUS, http, source.base).ask(ASKED, NOW)
     assert caught.value.retry_after == timedelta(minutes=2)
