@@ -136,6 +136,9 @@ async def test_an_action_is_pending_until_its_effect_is_seen() -> None:
         assert await fake.followed(stop) == ("CONFIRMED", None)
         again = await fake.action("STOP")
         assert (again["state"], again["failureReason"]["type"]) == ("FAILED", "UNNECESSARY")
+        await fake.action("START")
+        fake.clock[0] += PATIENCE
+        assert await fake.followed(stop) == ("CONFIRMED", None)  # what is over stays as it is
 
 
 async def test_the_opposite_cancels_what_is_pending() -> None:
