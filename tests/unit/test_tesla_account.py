@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from oem_connectors.base import Can
+from oem_connectors.credential import unpack
 from oem_connectors.errors import Unreadable
+from oem_connectors.linking import ConsentClient
 from oem_connectors.tesla import CONNECTOR, vehicles
 from oem_connectors.tesla.account import details
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def test_the_list_gives_each_car_by_its_vin_with_its_model() -> None:
@@ -62,3 +70,33 @@ def test_the_driver_is_asked_for_every_scope_that_a_call_needs() -> None:
     assert consent is not None
     assert {"offline_access", "vehicle_device_data", "vehicle_location", "vehicle_charging_cmds"} <= set(consent.scopes)
     assert CONNECTOR.hosts[consent.host] == "https://auth.tesla.com"
+
+
+async def test_a_code_is_exchanged_for_a_grant_that_knows_its_region() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        tokens = {"access_token": token(ou_code="EU"), "refresh_token": "next", "expires_in": 28800}
+        return httpx.Response(200, json=tokens)
+
+    app = {name: SecretStr(name) for name in ("client_id", "client_secret", "audience")}
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        linking = ConsentClient(CONNECTOR, http, None, app)
+        names = {"redirect_uri": "https://us.example/tesla", "state": "a-state"}
+        address = httpx.URL(linking.address(names))
+        grant = await linking.came_back({"code": "EU_0123", "state": "a-state"}, names, NOW)
+    assert (address.host, address.path) == ("auth.tesla.com", "/oauth2/v3/authorize")
+    assert address.params["nonce"] == address.params["state"] == "a-state"
+    (exchange,) = asked
+    assert str(exchange.url) == "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token"
+    assert dict(parse_qsl(exchange.content.decode())) == {
+        "grant_type": "authorization_code",
+        "client_id": "client_id",
+        "client_secret": "client_secret",
+        "code": "EU_0123",
+        "audience": "audience",
+        "redirect_uri": "https://us.example/tesla",
+    }
+    assert unpack(grant.refresh_token) == ("next", {"region": "eu"})
+    assert grant.expires_at == NOW + timedelta(hours=8)

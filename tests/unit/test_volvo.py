@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from oem_connectors.base import Can, Grant
 from oem_connectors.errors import Throttled, Unreadable, Unsupported
 from oem_connectors.http import OemClient
+from oem_connectors.linking import ConsentClient
 from oem_connectors.subject import said
 from oem_connectors.volvo import CHARGES, CONNECTOR, PLUGS, place, vehicles
 from oem_connectors.wire import hosts_of
@@ -140,6 +141,15 @@ async def test_every_call_carries_the_key_of_the_app() -> None:
     assert str(token.url) == "https://volvoid.eu.volvocars.com/as/token.oauth2"
     assert token.headers["Authorization"] == "Basic Y2xpZW50X2lkOmNsaWVudF9zZWNyZXQ="
     assert token.content == b"grant_type=refresh_token&refresh_token=a-refresh"
+
+
+async def test_a_driver_is_asked_with_a_challenge() -> None:
+    async with httpx.AsyncClient() as http:
+        names = {"redirect_uri": "https://us.example/volvo", "state": "a-state", "challenge": "a-challenge"}
+        address = httpx.URL(ConsentClient(CONNECTOR, http, None, APP).address(names))
+    assert (address.host, address.path) == ("volvoid.eu.volvocars.com", "/as/authorization.oauth2")
+    assert address.params["code_challenge"] == "a-challenge"
+    assert "energy:state:read" in address.params["scope"].split()
 
 
 async def test_too_many_calls_wait() -> None:
