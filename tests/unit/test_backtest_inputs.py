@@ -94,6 +94,7 @@ def test_carbon_vintages_may_come_in_several_files(tmp_path: Path) -> None:
     read = carbon(files)
     assert [v.issued_at for v in read.vintages] == [utc("2023-03-15T16:01"), utc("2023-03-15T20:01")]
     assert [slot.value for slot in read.outturn] == [99, 94]
+    assert carbon(files[::-1])[2:] == read[2:], "whatever the order of the files"
     actual = tmp_path / "actual.csv"
     actual.write_text(
         "from,to,forecast,actual\n2023-03-15T22:00Z,2023-03-15T22:30Z,90,101\n2023-03-15T22:30Z,2023-03-15T23:00Z,90,97\n"
