@@ -162,7 +162,9 @@ def _listed(car: SimCar) -> Mapping[str, Any]:
 
 def _info(car: SimCar) -> Mapping[str, Any]:
     specification = {"title": TITLE, "systemModelId": MODEL_ID, "engine": {"type": "iV", "powerInKW": 150}}
-    abilities = [{"id": name, "statuses": []} for name in ("CHARGING", "CHARGING_MEB", "VEHICLE_WAKE_UP_TRIGGER")]
+    abilities: list[Mapping[str, Any]] = [
+        {"id": name, "statuses": []} for name in ("CHARGING", "CHARGING_MEB", "VEHICLE_WAKE_UP_TRIGGER")
+    ]
     told = {"vin": vin(car), "state": "ACTIVATED", "specification": specification}
     return told | {"capabilities": {"capabilities": abilities}}
 
