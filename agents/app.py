@@ -63,7 +63,7 @@ def pipeline(
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,
-        driver_status.STAGE,
+        driver_status.stage(connectors),
         notifications.stage(TopicPush(), clock, metrics),
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from agents.engine.stage import DAWN, Record, Stage, Work
 from agents.observe import observer
+from oem_connectors.base import Connector
 from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
-from streams.contracts.command import CommandEvent
+from streams.contracts.command import Action, CommandEvent
 from streams.contracts.internal import Standing, Tick, TickPhase
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
@@ -57,21 +58,56 @@ _observe: Callable[[StatusState, object], StatusState] = observer(
 )
 
 
-def step(work: Work) -> None:
-    """Remember what is said; on the last beat, tell what changed."""
-    for record in work:
-        message = record.value
-        if isinstance(message, Tick):
-            if message.phase is TickPhase.TELL:
-                work.attend(partial(_tell, work))
-        elif isinstance(message, AccountState):
-            for car, _ in work.items(STATUSES):
-                if account_of(car) == message.account:
-                    _note(work, car, message)
-        elif message is None:
-            _forget(work, record)
-        else:
-            _note(work, record.key, message)
+def controllable(connectors: Mapping[str, Connector], oem: str, model: str) -> bool:
+    """Whether cars of this model take starts and stops. Of a maker that nobody knows: no, so that advice is given."""
+    connector = connectors.get(oem)
+    return connector is not None and all(connector.can(model, action) for action in (Action.START, Action.STOP))
+
+
+def stage(connectors: Mapping[str, Connector]) -> Stage:
+    """The stage, telling plans as advice for cars that their connectors do not let us start and stop."""
+    reporter = Reporter(connectors)
+    return Stage(
+        "driver_status",
+        step=reporter.step,
+        restore=_restore,
+        writes=(STATUS,),
+        tables=(STATUSES,),
+        reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, STANDING, SESSION, TICK),
+    )
+
+
+class Reporter:
+    """Remembers what is said of each car, and tells its driver what changed."""
+
+    def __init__(self, connectors: Mapping[str, Connector]) -> None:
+        self._connectors = connectors
+
+    def step(self, work: Work) -> None:
+        """Remember what is said; on the last beat, tell what changed."""
+        for record in work:
+            message = record.value
+            if isinstance(message, Tick):
+                if message.phase is TickPhase.TELL:
+                    work.attend(partial(self._tell, work))
+            elif isinstance(message, AccountState):
+                for car, _ in work.items(STATUSES):
+                    if account_of(car) == message.account:
+                        _note(work, car, message)
+            elif message is None:
+                _forget(work, record)
+            else:
+                _note(work, record.key, message)
+
+    def _tell(self, work: Work, car: str) -> None:
+        row = work.get(STATUSES, car)
+        enrolled = None if row is None else row.state.registration
+        if row is None or enrolled is None:
+            return
+        told = status(row.state, work.now, controllable=controllable(self._connectors, enrolled.oem, enrolled.model))
+        if told is not None and told.version != row.told:
+            work.put(STATUSES, car, row.model_copy(update={"told": told.version}))
+            work.send(STATUS, car, told)
 
 
 def _note(work: Work, car: str, message: object) -> None:
@@ -80,14 +116,6 @@ def _note(work: Work, car: str, message: object) -> None:
     if state is not row.state:
         work.put(STATUSES, car, row.model_copy(update={"state": state}))
         work.due.set(car, DAWN)
-
-
-def _tell(work: Work, car: str) -> None:
-    row = work.get(STATUSES, car)
-    told = None if row is None else status(row.state, work.now)
-    if row is not None and told is not None and told.version != row.told:
-        work.put(STATUSES, car, row.model_copy(update={"told": told.version}))
-        work.send(STATUS, car, told)
 
 
 def _forget(work: Work, record: Record) -> None:
@@ -99,13 +127,3 @@ def _forget(work: Work, record: Record) -> None:
 def _restore(work: Work) -> None:
     for car, _ in work.items(STATUSES):
         work.due.set(car, DAWN)
-
-
-STAGE = Stage(
-    "driver_status",
-    step=step,
-    restore=_restore,
-    writes=(STATUS,),
-    tables=(STATUSES,),
-    reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, STANDING, SESSION, TICK),
-)

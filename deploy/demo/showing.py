@@ -13,6 +13,7 @@ from deploy.demo.live import Car, Live
 from streams.contracts.driver_status import StatusReason
 from streams.contracts.notification import NotificationPhase
 from streams.contracts.session import Promise
+from streams.contracts.telemetry import Charge
 
 
 class CarState(StrEnum):
@@ -30,6 +31,7 @@ _STATES: Final = {
     StatusReason.UNPLUGGED: CarState.UNPLUGGED,
     StatusReason.AWAY: CarState.UNPLUGGED,
     StatusReason.WAITING_FOR_CHEAP: CarState.WAITING,
+    StatusReason.ADVICE_ONLY: CarState.WAITING,
     StatusReason.PLANNING: CarState.WAITING,
     StatusReason.STOPPING: CarState.WAITING,
     StatusReason.PAUSED: CarState.WAITING,
@@ -70,7 +72,11 @@ class SettledSoFar:
 
 def state_of(car: Car) -> CarState:
     """The car's state at a glance."""
-    return _STATES[car.status.reason] if car.status else CarState.UNKNOWN
+    if car.status is None:
+        return CarState.UNKNOWN
+    if car.status.reason is StatusReason.ADVICE_ONLY and car.status.charge is Charge.CHARGING:
+        return CarState.CHARGING
+    return _STATES[car.status.reason]
 
 
 def states(live: Live) -> dict[CarState, int]:

@@ -32,6 +32,7 @@ class StatusReason(StrEnum):
     PAUSED = "paused"
     UNKNOWN = "unknown"
     LINK_LOST = "link_lost"
+    ADVICE_ONLY = "advice_only"
 
 
 class DriverStatus(Contract):
@@ -56,6 +57,9 @@ class DriverStatus(Contract):
     shortfall_kwh: float = 0
     home_zone: str
     link: Link = Link.LINKED
+    controllable: bool = Field(
+        default=True, description="whether cars of this model take starts and stops; if not, the plan is advice"
+    )
     saved: float | None = Field(default=None, description="of the last settled session, against unmanaged, in currency")
     saved_carbon_g: float | None = None
     currency: str | None = None

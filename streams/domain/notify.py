@@ -38,6 +38,7 @@ _HAS_PLAN: Final = {
     StatusReason.AT_TARGET,
     StatusReason.PAUSED,
     StatusReason.CANNOT_BE_READY,
+    StatusReason.ADVICE_ONLY,
 }
 
 

@@ -90,26 +90,36 @@ def observe_account(s: StatusState, message: AccountState) -> StatusState:
     return s if stale else s.model_copy(update={"account": message})
 
 
-def status(s: StatusState, now: datetime) -> DriverStatus | None:
-    """The driver's status at `now`; None while the car is not enrolled."""
+def status(s: StatusState, now: datetime, *, controllable: bool = True) -> DriverStatus | None:
+    """The driver's status at `now`; None while the car is not enrolled.
+
+    `controllable`: whether the model takes starts and stops. Of one that does not, the plan is told as advice.
+    """
     if s.registration is None or s.registration.consent != "given":
         return None
-    zone = s.registration.home_zone
     schedule = _in_force(s)
-    bare = _bare(s, s.registration, schedule, now)
-    plan = wording.plan_sentence(schedule, zone, now) if schedule else ""
+    bare = _bare(s, s.registration, schedule, now, controllable=controllable)
+    plan = _plan_words(schedule, bare, now) if schedule else ""
     told = bare.model_copy(update={"sentence": wording.status_sentence(bare, plan)})
     content = told.model_dump_json(exclude={"at", "version"})
     return told.model_copy(update={"version": stable_id(content)})
 
 
-def _bare(s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime) -> DriverStatus:
+def _plan_words(schedule: Schedule, bare: DriverStatus, now: datetime) -> str:
+    if bare.controllable:
+        return wording.plan_sentence(schedule, bare.home_zone, now)
+    return wording.advice_sentence(schedule, bare.home_zone, now, charging=bare.charge in _FLOWING)
+
+
+def _bare(
+    s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime, *, controllable: bool
+) -> DriverStatus:
     state, session, settled = s.state, _live(s), s.settled
     cost, carbon_g = (settled.cost, settled.carbon_g) if settled else (None, None)
     return DriverStatus(
         car=s.car,
         driver=registration.driver,
-        reason=_reason(s, schedule, now),
+        reason=_reason(s, schedule, now, controllable=controllable),
         sentence="",
         plug=state.plug if state else Plug.UNKNOWN,
         charge=state.charge if state else Charge.UNKNOWN,
@@ -126,6 +136,7 @@ def _bare(s: StatusState, registration: Registration, schedule: Schedule | None,
         shortfall_kwh=schedule.shortfall_kwh if schedule else 0.0,
         home_zone=registration.home_zone,
         link=s.account.link if s.account else Link.LINKED,
+        controllable=controllable,
         saved=cost.unmanaged - cost.managed if cost else None,
         saved_carbon_g=carbon_g.unmanaged - carbon_g.managed if carbon_g else None,
         currency=settled.currency if settled else None,
@@ -157,7 +168,7 @@ def _target_pct(s: StatusState, schedule: Schedule | None) -> float | None:
     return s.preference.target_soc_pct if s.preference else None
 
 
-def _reason(s: StatusState, schedule: Schedule | None, now: datetime) -> StatusReason:
+def _reason(s: StatusState, schedule: Schedule | None, now: datetime, *, controllable: bool) -> StatusReason:
     """The first that applies: can we see the car, may we act, does it obey, what is the plan."""
     session, state = _live(s), s.state
     if s.account is not None and s.account.link in _LOST:
@@ -166,7 +177,9 @@ def _reason(s: StatusState, schedule: Schedule | None, now: datetime) -> StatusR
         return _without_session(state)
     if state.at_home is False:
         return StatusReason.AWAY
-    return _with_session(s, state, session, schedule, now)
+    if controllable:
+        return _with_session(s, state, session, schedule, now)
+    return _advised(s.standing, state, session, schedule)
 
 
 def _with_session(
@@ -183,10 +196,27 @@ def _with_session(
     return _by_plan(schedule, state.charge, command, now)
 
 
+def _advised(
+    standing: Standing | None, state: VehicleState, session: PlugSession, schedule: Schedule | None
+) -> StatusReason:
+    """Of a car that takes no commands: what it shows and what is planned. That its driver acts is no news."""
+    if state.charge in _BROKEN:
+        return StatusReason.CANNOT_CONTROL
+    if schedule is None or schedule.reason is PlanReason.AWAY:
+        return StatusReason.PLANNING
+    if standing is not None and _at_risk(standing, state.charge, session):
+        return StatusReason.AT_RISK
+    return _whoever_acts(schedule, state.charge) or StatusReason.ADVICE_ONLY
+
+
+def _at_risk(standing: Standing, charge: Charge, session: PlugSession) -> bool:
+    return standing.at_risk_session == session.id and charge not in _FLOWING and charge is not Charge.COMPLETE
+
+
 def _handed_over(standing: Standing, charge: Charge, session: PlugSession) -> StatusReason | None:
     """Something else than the plan decides: a hand at the car, the car's own schedule, or nothing that we can see."""
     flowing, over = charge in _FLOWING, charge is Charge.COMPLETE
-    if standing.at_risk_session == session.id and not flowing and not over:
+    if _at_risk(standing, charge, session):
         return StatusReason.AT_RISK
     if standing.driver_session == session.id and not over:
         return StatusReason.CHARGING_BY_DRIVER if flowing else StatusReason.STOPPED_BY_DRIVER
@@ -200,14 +230,20 @@ def _without_session(state: VehicleState | None) -> StatusReason:
     return StatusReason.UNPLUGGED if state.plug is Plug.UNPLUGGED else StatusReason.PLANNING
 
 
-def _by_plan(schedule: Schedule, charge: Charge, command: CommandEvent | None, now: datetime) -> StatusReason:
-    flowing = charge in _FLOWING
+def _whoever_acts(schedule: Schedule, charge: Charge) -> StatusReason | None:
+    """What is so whether we or the driver carry out the plan."""
     if schedule.reason is PlanReason.PAUSED:
         return StatusReason.PAUSED
-    if charge is Charge.COMPLETE or (schedule.reason is PlanReason.AT_TARGET and not flowing):
+    if charge is Charge.COMPLETE or (schedule.reason is PlanReason.AT_TARGET and charge not in _FLOWING):
         return StatusReason.AT_TARGET
-    if schedule.reason is PlanReason.UNREACHABLE:
-        return StatusReason.CANNOT_BE_READY
+    return StatusReason.CANNOT_BE_READY if schedule.reason is PlanReason.UNREACHABLE else None
+
+
+def _by_plan(schedule: Schedule, charge: Charge, command: CommandEvent | None, now: datetime) -> StatusReason:
+    whoever = _whoever_acts(schedule, charge)
+    if whoever is not None:
+        return whoever
+    flowing = charge in _FLOWING
     if any(block.start <= now < block.end for block in schedule.blocks):
         return _in_block(schedule, flowing=flowing)
     if flowing:

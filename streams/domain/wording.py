@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.notification import NotificationKind
-from streams.contracts.schedule import PlanReason, Schedule
+from streams.contracts.schedule import Block, PlanReason, Schedule
 from streams.contracts.telemetry import Charge, Plug
 
 _FRESH: Final = timedelta(hours=1)
@@ -36,6 +36,20 @@ TEXT: Final[dict[str, str]] = {
     "plan.unknown_soc": "The car has not said how full it is, so it charges now.",
     "plan.away": "The car is away from home, so its charging is left alone.",
     "plan.unplugged": "The car is not plugged in.",
+    "advice.cheapest.later": "Charge after about {start}: it is cheapest then, done about {done}.",
+    "advice.cheapest.now": "Charge now: it is cheapest, done about {done}.",
+    "advice.cheapest.now_and_later": "Charge now, with a break for dearer hours; done about {done}.",
+    "advice.cheapest.parts": "Charge after about {start}, with breaks for dearer hours; done about {done}.",
+    "advice.cheapest.over": "No more charging is advised.",
+    "advice.unreachable": "Charge now. {target} % is out of reach by {by}: about {expected} % then, "
+    "{target} % about {done}.",
+    "advice.unreachable.short": "Charge now. The target is out of reach by {by}: about {short} kWh short.",
+    "advice.late": "Charge on past {by}: {target} % about {done}.",
+    "advice.boost": "Charge now, as you asked for; done about {done}.",
+    "advice.no_forecast": "Prices are not known at present, so charge now, done about {done}.",
+    "advice.unknown_soc": "The car has not said how full it is, so charge now.",
+    "advice.moved": "Charge after about {start} instead, ready by {by}.",
+    "advice.link_lost": "The link to the car is lost. Please link it again; nothing is advised until then.",
     "status.away": "The car is away from home, so its charging is left alone.",
     "status.unplugged": "Not plugged in.",
     "status.unknown": "The car has not reported whether it is plugged in.",
@@ -79,7 +93,11 @@ _AS_PLANNED: Final = {
     StatusReason.CHARGING_BOOST,
     StatusReason.CANNOT_BE_READY,
     StatusReason.PAUSED,
+    StatusReason.ADVICE_ONLY,
 }
+
+#: What a plan says that holds for a car that charges now, whoever started it.
+_TRUE_OF_ANY_HAND: Final = {"plan.cheapest.now", "plan.unreachable", "plan.unreachable.short", "plan.late"}
 
 
 def clock(at: datetime, zone: str, now: datetime, *, about: bool = False) -> str:
@@ -97,7 +115,25 @@ def clock(at: datetime, zone: str, now: datetime, *, about: bool = False) -> str
 
 def plan_sentence(schedule: Schedule, zone: str, now: datetime) -> str:
     """The plan in one or two sentences, as seen at `now`."""
-    left = [block for block in schedule.blocks if block.end > now]
+    left = _left(schedule, now)
+    return _said(_plan_text(schedule, len(left), now), schedule, zone, now)
+
+
+def advice_sentence(schedule: Schedule, zone: str, now: datetime, *, charging: bool) -> str:
+    """The plan as advice to the driver of a car that takes no commands; one that charges as advised is told so."""
+    name = _plan_text(schedule, len(_left(schedule, now)), now)
+    advice = name.replace("plan.", "advice.", 1)
+    as_it_is = advice not in TEXT or (charging and name in _TRUE_OF_ANY_HAND)
+    return _said(name if as_it_is else advice, schedule, zone, now)
+
+
+def _left(schedule: Schedule, now: datetime) -> list[Block]:
+    return [block for block in schedule.blocks if block.end > now]
+
+
+def _said(name: str, schedule: Schedule, zone: str, now: datetime) -> str:
+    """The text `name` with what the plan has to fill it, and how long the prices are known."""
+    left = _left(schedule, now)
     words = {
         "target": _percent(schedule.target_soc_pct),
         "expected": _percent(schedule.expected_soc_pct),
@@ -109,7 +145,7 @@ def plan_sentence(schedule: Schedule, zone: str, now: datetime) -> str:
         "known": clock(schedule.known_until, zone, now) if schedule.known_until else "",
     }
     tail = TEXT["plan.provisional"] if schedule.provisional and words["known"] else ""
-    return (TEXT[_plan_text(schedule, len(left), now)] + tail).format(**words)
+    return (TEXT[name] + tail).format(**words)
 
 
 def hands_off_sentence(reason: PlanReason) -> str:
@@ -144,6 +180,8 @@ def _status_text(status: DriverStatus, plan: str) -> str:
     if status.reason is StatusReason.CANNOT_CONTROL and status.charge in {Charge.NO_POWER, Charge.FAULT}:
         return TEXT[f"status.{status.charge.value}"]
     asking = status.reason in {StatusReason.STARTING, StatusReason.STOPPING}
+    if status.reason is StatusReason.LINK_LOST and not status.controllable:
+        return TEXT["advice.link_lost"]
     text = TEXT[f"status.{status.reason.value}"]
     return text + plan if asking else text
 
@@ -163,7 +201,7 @@ def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
     if kind is NotificationKind.PLAN_MOVED and status.next_start and status.ready_by:
         start = clock(status.next_start, status.home_zone, status.at, about=True)
         by = clock(status.ready_by, status.home_zone, status.at)
-        return title, TEXT["plan_moved.body"].format(start=start, by=by)
+        return title, TEXT["plan_moved.body" if status.controllable else "advice.moved"].format(start=start, by=by)
     return title, status.sentence
 
 
