@@ -112,7 +112,7 @@ def _learn(work: Work, row: InFlightRow, verdict: CommandEvent) -> None:
         return
     name = f"{state.oem}/{row.model}/{verdict.action}"
     lesson: LessonRow = work.get(LESSONS, name) or LessonRow()
-    seconds = learned(lesson.seconds, (state.car_time - sent_at).total_seconds())
+    seconds = learned(lesson.seconds, (state.charge_at - sent_at).total_seconds())
     lesson = LessonRow(seconds=seconds, samples=lesson.samples + 1, told=lesson.told)
     if worth_telling(seconds, lesson.samples, lesson.told):
         told = LeadTime(

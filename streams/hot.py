@@ -104,11 +104,13 @@ class VehicleRow(Struct, frozen=True, gc=False):
     scheduled_start: Instant | None = None
     unplug_suspected_at: Instant | None = None
     session: SessionRow | None = None
+    charge_time: Instant | None = None
 
     def __post_init__(self) -> None:
         if (
             self.car_time.tzinfo is not UTC
             or self.received_time.tzinfo is not UTC
+            or (self.charge_time is not None and self.charge_time.tzinfo is not UTC)
             or (self.soc_time is not None and self.soc_time.tzinfo is not UTC)
             or (self.unplug_suspected_at is not None and self.unplug_suspected_at.tzinfo is not UTC)
             or (self.scheduled_start is not None and self.scheduled_start.tzinfo is not UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -43,6 +44,7 @@ class VehicleState(Contract):
     limit_pct: Percent | None = None
     plug: Plug = Plug.UNKNOWN
     charge: Charge = Charge.UNKNOWN
+    charge_time: Instant | None = Field(default=None, description="when the car last said how charging stands")
     power_kw: float | None = None
     odometer_km: float | None = None
     at_home: bool | None = None
@@ -53,3 +55,8 @@ class VehicleState(Contract):
     received_time: Instant
     unplug_suspected_at: Instant | None = Field(default=None, description="one reading said unplugged")
     session: PlugSession | None = None
+
+    @property
+    def charge_at(self) -> datetime:
+        """How old the word on charging is: a car may go on telling other things and be silent on this."""
+        return self.charge_time or self.car_time

@@ -44,7 +44,7 @@ def refused(case: Situation, want: Want, switch: Action) -> str | None:
 def held_back(case: Situation, want: Want, switch: Action) -> str | None:
     """Why this switch must not be made on what we know, if so."""
     if switch is Action.STOP:
-        if case.now - case.state.car_time > case.policy.max_state_age:
+        if case.now - case.state.charge_at > case.policy.max_state_age:
             return "stale_state"
         return "unobservable" if _unresolved(case) else None
     waits = not want.urgent and case.now < case.session.seen_at + case.policy.soc_grace
@@ -55,12 +55,12 @@ def may_rest(case: Situation) -> bool:
     """The sample is older than a stop of ours that may hold."""
     control = case.control
     held = control.held_session == case.session.id and control.held_since is not None
-    return held and control.held_since is not None and case.state.car_time <= control.held_since
+    return held and control.held_since is not None and case.state.charge_at <= control.held_since
 
 
 def only_seems_on(case: Situation) -> bool:
     """Is "charging" the past? The sample is older than a stop that may hold, or too old to say. Then we must ask."""
-    return may_rest(case) or case.now - case.state.car_time > case.policy.max_state_age
+    return may_rest(case) or case.now - case.state.charge_at > case.policy.max_state_age
 
 
 def needs_wake(case: Situation, want: Want) -> bool:
@@ -143,7 +143,7 @@ def _not_after(case: Situation, want: Want, action: Action) -> datetime:
 
 def _unresolved(case: Situation) -> bool:
     last = last_switch(case.control, case.session)
-    return last is not None and last.phase is CommandPhase.UNKNOWN and case.state.car_time <= last.at
+    return last is not None and last.phase is CommandPhase.UNKNOWN and case.state.charge_at <= last.at
 
 
 def _woken(command: CommandEvent) -> bool:

@@ -39,7 +39,7 @@ def judge(command: CommandEvent, state: VehicleState | None, now: datetime, wind
         return _final(command, CommandPhase.EXPIRED, now, NEVER_SENT) if unsent else None
     if command.phase not in {CommandPhase.SENDING, CommandPhase.SENT}:
         return None
-    fresh = state if state is not None and state.car_time > command.at else None
+    fresh = state if state is not None and _heard(command, state) > command.at else None
     late = now > command.at + window
     if command.action in {Action.SCHEDULE, Action.UNSCHEDULE}:
         return _schedule(command, fresh, now, late=late)
@@ -78,6 +78,11 @@ def _is_set(command: CommandEvent, fresh: VehicleState) -> bool:
     if command.start_at is None:
         return fresh.scheduled_start is None
     return fresh.scheduled_start is not None and abs(fresh.scheduled_start - command.start_at) <= SAME_INSTANT
+
+
+def _heard(command: CommandEvent, state: VehicleState) -> datetime:
+    """When the car last spoke of what the command is about: any word proves it awake, of charging only that one."""
+    return state.car_time if command.action is Action.WAKE else state.charge_at
 
 
 def _session_over(command: CommandEvent, state: VehicleState) -> bool:

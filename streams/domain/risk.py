@@ -32,14 +32,14 @@ def risk(case: Situation, want: Want, *, settled: bool) -> Risk:
         return Risk(False, None)
     told_at = _told_at(case, want)
     if _powered(case):
-        stale_at = case.state.car_time + 2 * policy.max_state_age + timedelta(seconds=1)
+        stale_at = case.state.charge_at + 2 * policy.max_state_age + timedelta(seconds=1)
         return Risk(False, None if told_at is None else max(stale_at, told_at))
     return Risk(control.gave_up or (told_at is not None and case.now >= told_at), told_at)
 
 
 def _powered(case: Situation) -> bool:
     """Power was seen, not before a stop that may hold, and not so long ago that even a slow cloud had told more."""
-    fresh = case.now - case.state.car_time <= 2 * case.policy.max_state_age
+    fresh = case.now - case.state.charge_at <= 2 * case.policy.max_state_age
     return case.state.charge is Charge.CHARGING and fresh and not may_rest(case)
 
 

@@ -57,10 +57,10 @@ def _age_key(state: VehicleState) -> tuple[datetime, datetime, int]:
 
 def _power(control: ControlState, message: VehicleState) -> dict[str, Any]:
     """A car that charges is not held, unless a stop of ours is still on its way."""
-    changed: dict[str, Any] = {"powered_at": message.car_time} if message.charge is Charge.CHARGING else {}
+    changed: dict[str, Any] = {"powered_at": message.charge_at} if message.charge is Charge.CHARGING else {}
     last, since = control.last_switch, control.held_since
     under_way = last is not None and last.phase not in FINAL
-    if not under_way and (since is None or message.car_time > since):
+    if not under_way and (since is None or message.charge_at > since):
         changed |= {"held_session": None, "held_since": None}
     return changed
 
@@ -70,7 +70,7 @@ def _hands(control: ControlState, known: VehicleState, message: VehicleState) ->
 
     It happened after the sample before; where that leaves two explanations, the driver is not the first.
     """
-    before, after, at = known.charge, message.charge, known.car_time
+    before, after, at = known.charge, message.charge, known.charge_at
     if after in ON:
         if before in ON:
             return {}
@@ -91,7 +91,7 @@ def _undone(control: ControlState, known: VehicleState, action: Action) -> dict[
     last, session = control.last_switch, known.session
     if last is None or session is None or last.session_id != session.id or last.action is not action:
         return {}
-    if known.car_time <= last.decided_at or control.undone_switch == last.id:
+    if known.charge_at <= last.decided_at or control.undone_switch == last.id:
         return {}
     return {"undone_switch": last.id, "undone": control.undone + 1}
 

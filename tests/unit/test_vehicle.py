@@ -306,3 +306,31 @@ def test_unknown_plug_and_charge_never_end_a_session(words: list[Plug], data: st
     for minutes, word in enumerate(words, start=1):
         state = fold(state, reading(minutes, word, charge=data.draw(st.sampled_from(Charge))))
     assert is_open(state)
+
+
+@pytest.mark.parametrize(
+    ("readings", "charge", "charge_time"),
+    [
+        pytest.param([reading(0, P)], Charge.UNKNOWN, None, id="never said"),
+        pytest.param([reading(0, P, charge=Charge.CHARGING)], Charge.CHARGING, at(0), id="said at first"),
+        pytest.param([reading(0, P, charge=Charge.CHARGING), reading(5, P)], Charge.CHARGING, at(0), id="silent since"),
+        pytest.param(
+            [reading(0, P, charge=Charge.CHARGING), reading(5, P, charge=Charge.CHARGING)],
+            Charge.CHARGING,
+            at(5),
+            id="said again",
+        ),
+        pytest.param(
+            [reading(0, P, charge=Charge.CHARGING), reading(5, P), reading(9, P, charge=Charge.IDLE)],
+            Charge.IDLE,
+            at(9),
+            id="another word",
+        ),
+    ],
+)
+def test_the_word_on_charging_has_an_age_of_its_own(
+    readings: list[TelemetryRow], charge: Charge, charge_time: datetime | None
+) -> None:
+    state = folded(*readings)
+    assert (state.charge, state.charge_time) == (charge, charge_time)
+    assert state.car_time == readings[-1].car_time
