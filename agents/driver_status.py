@@ -10,7 +10,7 @@ from agents.observe import observer
 from oem_connectors.base import Connector
 from streams.contracts.account import AccountState
 from streams.contracts.base import account_of
-from streams.contracts.command import Action, CommandEvent
+from streams.contracts.command import Action
 from streams.contracts.internal import Standing, Tick, TickPhase
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
@@ -20,7 +20,6 @@ from streams.contracts.vehicle import VehicleState
 from streams.domain.status import (
     StatusState,
     observe_account,
-    observe_command,
     observe_preference,
     observe_registration,
     observe_schedule,
@@ -31,7 +30,6 @@ from streams.domain.status import (
 )
 from streams.topics import (
     ACCOUNT,
-    COMMAND,
     PREFERENCE,
     REGISTRATION,
     SCHEDULE,
@@ -50,7 +48,6 @@ _observe: Callable[[StatusState, object], StatusState] = observer(
         Preference: observe_preference,
         VehicleState: observe_state,
         Schedule: observe_schedule,
-        CommandEvent: observe_command,
         SessionSettled: observe_settled,
         AccountState: observe_account,
         Standing: observe_standing,
@@ -73,7 +70,7 @@ def stage(connectors: Mapping[str, Connector]) -> Stage:
         restore=_restore,
         writes=(STATUS,),
         tables=(STATUSES,),
-        reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, COMMAND, STANDING, SESSION, TICK),
+        reads=(REGISTRATION, PREFERENCE, ACCOUNT, VEHICLE, SCHEDULE, STANDING, SESSION, TICK),
     )
 
 

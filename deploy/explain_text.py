@@ -30,7 +30,7 @@ def _lines(known: Known) -> Iterator[str]:
     if known.schedule is None:
         yield _line("plan", "none yet")
     else:
-        yield from _plan(known.schedule)
+        yield from _plan(known.schedule, ours=status is None or status.controllable)
     told = chains(known.commands)
     yield from (_line("command", _command(chain)) for chain in told)
     if not told:
@@ -48,8 +48,10 @@ def _car(state: VehicleState) -> str:
     )
 
 
-def _plan(plan: Schedule) -> Iterator[str]:
-    yield _line("plan", f"revision {plan.revision}, {plan.reason.value}: {plan.sentence}")
+def _plan(plan: Schedule, *, ours: bool) -> Iterator[str]:
+    """The plan; `ours` to carry out, or the driver's."""
+    said = plan.sentence if ours else "advice to the driver"
+    yield _line("plan", f"revision {plan.revision}, {plan.reason.value}: {said}")
     for block in plan.blocks:
         yield _line("", f"{_at(block.start)} to {_at(block.end)}, {block.energy_kwh:.2f} kWh")
     if plan.blocks:

@@ -8,7 +8,6 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from streams.contracts.account import AccountState, Link
-from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.internal import Standing
 from streams.contracts.preference import Preference
@@ -22,7 +21,6 @@ from streams.domain.ids import stable_id
 
 _LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
 _FLOWING: Final = {Charge.CHARGING, Charge.STARTING}
-_SWITCHES: Final = {Action.START, Action.STOP}
 _BROKEN: Final = {Charge.NO_POWER, Charge.FAULT}
 
 
@@ -36,7 +34,6 @@ class StatusState(BaseModel):
     preference: Preference | None = None
     state: VehicleState | None = None
     schedule: Schedule | None = None
-    command: CommandEvent | None = None
     standing: Standing | None = None
     settled: SessionSettled | None = None
     account: AccountState | None = None
@@ -64,12 +61,6 @@ def observe_schedule(s: StatusState, message: Schedule) -> StatusState:
     """The schedule in force, unless it is older than the known one."""
     stale = s.schedule is not None and s.schedule.inputs.now > message.inputs.now
     return s if stale else s.model_copy(update={"schedule": message})
-
-
-def observe_command(s: StatusState, message: CommandEvent) -> StatusState:
-    """The last start or stop; what only prepares one, or stands by for us, tells the driver nothing."""
-    stale = s.command is not None and s.command.at > message.at
-    return s if stale or message.action not in _SWITCHES else s.model_copy(update={"command": message})
 
 
 def observe_standing(s: StatusState, message: Standing) -> StatusState:
@@ -189,11 +180,10 @@ def _with_session(
         return StatusReason.CANNOT_CONTROL
     if schedule is None or schedule.reason is PlanReason.AWAY:
         return StatusReason.PLANNING
-    handed_over = None if s.standing is None else _handed_over(s.standing, state.charge, session)
+    handed_over = None if s.standing is None else _handed_over(s.standing, state, session)
     if handed_over is not None:
         return handed_over
-    command = s.command if s.command and s.command.session_id == session.id else None
-    return _by_plan(schedule, state.charge, command, now)
+    return _by_plan(schedule, state.charge, now)
 
 
 def _advised(
@@ -213,15 +203,21 @@ def _at_risk(standing: Standing, charge: Charge, session: PlugSession) -> bool:
     return standing.at_risk_session == session.id and charge not in _FLOWING and charge is not Charge.COMPLETE
 
 
-def _handed_over(standing: Standing, charge: Charge, session: PlugSession) -> StatusReason | None:
+def _handed_over(standing: Standing, state: VehicleState, session: PlugSession) -> StatusReason | None:
     """Something else than the plan decides: a hand at the car, the car's own schedule, or nothing that we can see."""
-    flowing, over = charge in _FLOWING, charge is Charge.COMPLETE
-    if _at_risk(standing, charge, session):
+    flowing = state.charge in _FLOWING
+    over = state.charge is Charge.COMPLETE or (not flowing and _at_limit(state))
+    if _at_risk(standing, state.charge, session):
         return StatusReason.AT_RISK
     if standing.driver_session == session.id and not over:
         return StatusReason.CHARGING_BY_DRIVER if flowing else StatusReason.STOPPED_BY_DRIVER
     own = standing.own_schedule_session == session.id and not flowing and not over
     return StatusReason.OWN_SCHEDULE if own else None
+
+
+def _at_limit(state: VehicleState) -> bool:
+    """As full as the car itself lets it be: not all makers have a word for that."""
+    return state.soc_pct is not None and state.limit_pct is not None and state.soc_pct >= state.limit_pct
 
 
 def _without_session(state: VehicleState | None) -> StatusReason:
@@ -239,7 +235,7 @@ def _whoever_acts(schedule: Schedule, charge: Charge) -> StatusReason | None:
     return StatusReason.CANNOT_BE_READY if schedule.reason is PlanReason.UNREACHABLE else None
 
 
-def _by_plan(schedule: Schedule, charge: Charge, command: CommandEvent | None, now: datetime) -> StatusReason:
+def _by_plan(schedule: Schedule, charge: Charge, now: datetime) -> StatusReason:
     whoever = _whoever_acts(schedule, charge)
     if whoever is not None:
         return whoever
@@ -247,7 +243,7 @@ def _by_plan(schedule: Schedule, charge: Charge, command: CommandEvent | None, n
     if any(block.start <= now < block.end for block in schedule.blocks):
         return _in_block(schedule, flowing=flowing)
     if flowing:
-        return _outside(command)
+        return StatusReason.STOPPING  # whose hand it was, if not ours, control tells
     left = any(block.end > now for block in schedule.blocks)
     return StatusReason.WAITING_FOR_CHEAP if left else StatusReason.AT_TARGET
 
@@ -257,9 +253,3 @@ def _in_block(schedule: Schedule, *, flowing: bool) -> StatusReason:
         return StatusReason.STARTING
     boost = schedule.reason is PlanReason.BOOST
     return StatusReason.CHARGING_BOOST if boost else StatusReason.CHARGING_AS_PLANNED
-
-
-def _outside(command: CommandEvent | None) -> StatusReason:
-    """Charging when the plan says wait: after a stop that worked it was the driver, else a stop is near."""
-    stopped = command is not None and command.action is Action.STOP and command.phase is CommandPhase.CONFIRMED
-    return StatusReason.CHARGING_BY_DRIVER if stopped else StatusReason.STOPPING

@@ -13,7 +13,7 @@ from streams.contracts.account import Link
 from streams.contracts.base import Contract
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.internal import Standing, Tick, TickPhase
-from streams.contracts.schedule import PlanReason
+from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.examples import CAR, examples
 from streams.topics import (
@@ -207,3 +207,12 @@ def test_a_plan_without_blocks_has_no_totals() -> None:
 def test_the_sealed_grant_is_not_told() -> None:
     sealed = entry(REGISTRATION, said(REGISTRATION, grant_sealed="c2VhbGVk"))
     assert "c2VhbGVk" not in str(as_object(known(sealed))) + text(known(sealed))
+
+
+def test_the_plan_of_a_car_that_only_its_driver_switches_is_not_told_as_ours() -> None:
+    plan = said(SCHEDULE)
+    assert isinstance(plan, Schedule)
+    assert plan.sentence in text(known())
+    told = text(known(entry(STATUS, said(STATUS, controllable=False))))
+    assert plan.sentence not in told
+    assert "advice to the driver" in told

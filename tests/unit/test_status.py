@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from streams.contracts.account import AccountState, Link
-from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.internal import Standing
 from streams.contracts.schedule import Schedule
@@ -28,13 +27,6 @@ def plan_of(now: float = 0, **wishes: Any) -> Schedule:
     schedule = decide(PlanningState(car=CAR, **facts), MARKET, after(now), NO_OFFSET)
     assert schedule is not None
     return schedule
-
-
-def command(action: Action, phase: CommandPhase) -> CommandEvent:
-    return CommandEvent(
-        id="c1", car=CAR, session_id="s1", plan_revision=1, action=action, phase=phase, at=after(1),
-        decided_at=after(1), not_after=after(6), reason="in_block",
-    )  # fmt: skip
 
 
 def told(minutes: float = 1, **changes: Any) -> DriverStatus:
@@ -73,16 +65,10 @@ LOST = AccountState(account="acct", oem="simulator", link=Link.REVOKED, reason="
         pytest.param(1, {}, "waiting_for_cheap", id="waiting"),
         pytest.param(1, {"state": state(**CHARGING)}, "stopping", id="plug-in blip"),
         pytest.param(
-            1,
-            {"state": state(**CHARGING), "command": command(Action.STOP, CommandPhase.SENT)},
-            "stopping",
-            id="stop sent",
-        ),
-        pytest.param(
             9,
-            {"state": state(9, **CHARGING), "command": command(Action.STOP, CommandPhase.CONFIRMED)},
-            "charging_by_driver",
-            id="started at the car after our stop",
+            handed(9, driver_session="s1") | {"state": state(9, soc_pct=80, limit_pct=80)},
+            "waiting_for_cheap",
+            id="at the car's own limit",
         ),
         pytest.param(
             9, handed(9, charging=True, driver_session="s1"), "charging_by_driver", id="driver's wish"
@@ -139,12 +125,6 @@ def test_the_version_is_a_hash_of_the_content_not_of_the_time() -> None:
     assert second is not None
     assert first.version == second.version
     assert first.at != second.at
-
-
-@pytest.mark.parametrize("action", [Action.WAKE, Action.SCHEDULE, Action.UNSCHEDULE])
-def test_what_is_no_switch_says_nothing_to_the_driver(action: Action) -> None:
-    known = StatusState(car=CAR)
-    assert rules.observe_command(known, command(action, CommandPhase.SENT)) == known
 
 
 def test_an_older_message_never_undoes_a_newer_one() -> None:
