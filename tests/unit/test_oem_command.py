@@ -79,10 +79,10 @@ def test_what_is_refused_is_one_line_with_the_reason(
 def test_a_new_folder_runs_at_once_and_its_promises_name_what_is_missing(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(capsys, "oem", "new", "acme", "--into", str(tmp_path)).code == 0
+    assert run(capsys, "oem", "new", "borealis", "--into", str(tmp_path)).code == 0
     monkeypatch.syspath_prepend(tmp_path)
-    broken = {name: said for name, said in check(__import__("acme").CONNECTOR).items() if said}
-    monkeypatch.delitem(sys.modules, "acme")
+    broken = {name: said for name, said in check(__import__("borealis").CONNECTOR).items() if said}
+    monkeypatch.delitem(sys.modules, "borealis")
     assert set(broken) == {"samples_normalise", "answers_are_recognised", "hosts_are_encrypted", "quality_is_told"}
     assert "at least three samples are needed" in broken["samples_normalise"][0]
     assert "host api is made up: put the maker's address" in broken["hosts_are_encrypted"]
