@@ -45,6 +45,19 @@ class _About(NamedTuple):
         return names if region is None else names | {"region": region}
 
 
+class _Stay(NamedTuple):
+    """Where a car was found, and its state of charge since."""
+
+    at_home: bool
+    soc_pct: float | None
+
+    def stands(self, said: Telemetry) -> bool:
+        """Still plugged in, and nothing was driven: a car that is elsewhere has used some of its battery."""
+        if said.plug is not Plug.PLUGGED or self.soc_pct is None or said.soc_pct is None:
+            return False
+        return said.soc_pct >= self.soc_pct
+
+
 class OemClient:
     """Speaks to one maker. Safe to share between tasks; every method raises `OemError` and nothing else.
 
@@ -65,7 +78,7 @@ class OemClient:
         #: Where cars were found when they had been looked for in the wrong region.
         self._regions: dict[str, str] = {}
         #: Whether a car that stays plugged in is at home.
-        self._at_home: dict[str, bool] = {}
+        self._at_home: dict[str, _Stay] = {}
 
     async def read(self, grant: Grant, car: str, vehicle: str, now: datetime, model: str = "") -> Telemetry:
         """Read one car. `now` becomes the received time."""
@@ -83,11 +96,14 @@ class OemClient:
         return said.model_copy(update={"at_home": at_home})
 
     async def _looked_up(self, about: _About, said: Telemetry, home: str) -> bool | None:
-        """Whether a plugged car is at home, asked for once: it moves only when it is unplugged."""
+        """Whether a plugged car is at home, asked for once a stay. Between two readings it may have been elsewhere."""
+        known = self._at_home.get(about.vehicle)
+        if known is not None and not known.stands(said):
+            del self._at_home[about.vehicle]
+            known = None
         if said.plug is not Plug.PLUGGED or self.connector.locate is None:
-            self._at_home.pop(about.vehicle, None)
             return None
-        if about.vehicle not in self._at_home:
+        if known is None:
             try:
                 raw = self._good(await self._call(self.connector.locate, about, changes=False))
                 found = is_home(translated(self.connector.place, raw), home)
@@ -95,8 +111,9 @@ class OemClient:
                 return None  # the reading itself is good; the next one asks again
             if found is None:
                 return None
-            self._at_home[about.vehicle] = found
-        return self._at_home[about.vehicle]
+            known = _Stay(found, said.soc_pct)
+        self._at_home[about.vehicle] = known._replace(soc_pct=said.soc_pct)
+        return known.at_home
 
     async def list_vehicles(self, grant: Grant) -> Sequence[Vehicle]:
         """The cars of the account."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from streams.contracts.telemetry import Charge, Plug
 from streams.domain.plug import believe, correct, open_session, proof
-from streams.hot import TelemetryRow, VehicleRow
+from streams.hot import SessionRow, TelemetryRow, VehicleRow
 
 
 def sample_time(reading: TelemetryRow) -> datetime:
@@ -70,7 +70,7 @@ def _newer(state: VehicleRow, reading: TelemetryRow, at: datetime) -> VehicleRow
         charge_time=state.charge_time if reading.charge is Charge.UNKNOWN and charge is state.charge else at,
         power_kw=power_kw,
         odometer_km=state.odometer_km if odometer_km is None else odometer_km,
-        at_home=state.at_home if at_home is None else at_home,
+        at_home=_place(state, belief.session) if at_home is None else at_home,
         # A reading that says how charging stands also says whether the car has a schedule.
         scheduled_start=state.scheduled_start if reading.charge is Charge.UNKNOWN else reading.scheduled_start,
         unplug_suspected_at=belief.unplug_suspected_at,
@@ -78,6 +78,15 @@ def _newer(state: VehicleRow, reading: TelemetryRow, at: datetime) -> VehicleRow
     )
     repeated = at == state.car_time and replace(after, received_time=state.received_time) == state
     return state if repeated else after
+
+
+def _place(state: VehicleRow, session: SessionRow | None) -> bool | None:
+    """Where the car was, if it has been plugged in since, or has told of itself since it left: else nobody knows."""
+    before = state.session
+    if before is None or before.ended_at is not None:
+        return state.at_home
+    stays = session is not None and session.id == before.id and session.ended_at is None
+    return state.at_home if stays else None
 
 
 def _charge(state: VehicleRow, reading: TelemetryRow, plug: Plug) -> tuple[Charge, float | None]:

@@ -301,12 +301,12 @@ async def test_a_plugged_car_is_looked_for_once_and_again_after_it_was_unplugged
         return (raw["lat"], raw["lon"]) if "lat" in raw else None
 
     placed = replace(CONNECTOR, place=told, locate=Call("GET", "/where/{vehicle}"))
-    cable, where, said = ["LOCKED"], [{"lat": 10.0, "lon": 20.0}], []
+    cable, soc, where, said = ["LOCKED"], [50], [{"lat": 10.0, "lon": 20.0}], []
 
     def cloud(request: httpx.Request) -> httpx.Response:
         if request.url.path.startswith("/where"):
             return httpx.Response(200 if where[0] else 503, json=where[0])
-        return httpx.Response(200, json={"cable": cable[0]})
+        return httpx.Response(200, json={"cable": cable[0], "battery": {"percent": soc[0]}})
 
     async def use(client: OemClient) -> None:
         async def at_home() -> bool | None:
@@ -319,10 +319,14 @@ async def test_a_plugged_car_is_looked_for_once_and_again_after_it_was_unplugged
         said.append(await at_home())
         where[0] = {"lat": 11.0, "lon": 20.0}
         said.append(await at_home())
+        soc[0], where[0] = 60, {"lat": 10.0, "lon": 20.0}
+        said.append(await at_home())  # it has charged: it is where it was
+        soc[0] = 57
+        said.append(await at_home())  # it has driven, and nobody saw the cable out
 
     requests = await asked(use, placed, cloud)
-    assert said == [True, True, None, None, False]
-    assert sum(request.url.path.startswith("/where") for request in requests) == 3
+    assert said == [True, True, None, None, False, False, True]
+    assert sum(request.url.path.startswith("/where") for request in requests) == 4
 
 
 async def test_tokens_may_be_asked_for_in_json_and_named_otherwise() -> None:

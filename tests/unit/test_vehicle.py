@@ -334,3 +334,28 @@ def test_the_word_on_charging_has_an_age_of_its_own(
     state = folded(*readings)
     assert (state.charge, state.charge_time) == (charge, charge_time)
     assert state.car_time == readings[-1].car_time
+
+
+@pytest.mark.parametrize(
+    ("readings", "at_home"),
+    [
+        pytest.param([reading(0, P, at_home=True), reading(5, P)], True, id="it stays where it was plugged in"),
+        pytest.param([reading(0, P, at_home=True), reading(5, U), reading(6, U)], None, id="it has left"),
+        pytest.param(
+            [reading(0, P, at_home=True), reading(5, U), reading(6, U), reading(60, P)], None, id="plugged in somewhere"
+        ),
+        pytest.param(
+            [reading(0, P, at_home=True), reading(5, U), reading(6, U), reading(50, U, at_home=True), reading(60, P)],
+            True,
+            id="it told that it came back",
+        ),
+        pytest.param(
+            [reading(0, P, at_home=True), reading(5, U), reading(6, U), reading(50, U, at_home=False), reading(60, P)],
+            False,
+            id="it told that it is elsewhere",
+        ),
+        pytest.param([reading(0, U, at_home=True), reading(5, P)], True, id="told before the cable"),
+    ],
+)
+def test_where_a_car_is_that_says_it_seldom(readings: list[TelemetryRow], at_home: bool | None) -> None:
+    assert folded(*readings).at_home is at_home
