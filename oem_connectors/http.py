@@ -77,8 +77,8 @@ class OemClient:
         self._tokens = Tokens(connector, self._wire)
         #: Where cars were found when they had been looked for in the wrong region.
         self._regions: dict[str, str] = {}
-        #: Whether a car that stays plugged in is at home.
-        self._at_home: dict[str, _Stay] = {}
+        #: Whether a car that stays plugged in is at home, by car and home.
+        self._at_home: dict[tuple[str, str], _Stay] = {}
 
     async def read(self, grant: Grant, car: str, vehicle: str, now: datetime, model: str = "") -> Telemetry:
         """Read one car. `now` becomes the received time."""
@@ -97,9 +97,10 @@ class OemClient:
 
     async def _looked_up(self, about: _About, said: Telemetry, home: str) -> bool | None:
         """Whether a plugged car is at home, asked for once a stay. Between two readings it may have been elsewhere."""
-        known = self._at_home.get(about.vehicle)
+        place = about.vehicle, home
+        known = self._at_home.get(place)
         if known is not None and not known.stands(said):
-            del self._at_home[about.vehicle]
+            del self._at_home[place]
             known = None
         if said.plug is not Plug.PLUGGED or self.connector.locate is None:
             return None
@@ -112,7 +113,7 @@ class OemClient:
             if found is None:
                 return None
             known = _Stay(found, said.soc_pct)
-        self._at_home[about.vehicle] = known._replace(soc_pct=said.soc_pct)
+        self._at_home[place] = known._replace(soc_pct=said.soc_pct)
         return known.at_home
 
     async def list_vehicles(self, grant: Grant) -> Sequence[Vehicle]:
@@ -192,7 +193,8 @@ class OemClient:
         answer = await self._wire.call(call, about.names(region), about.ask, changes=changes, headers=headers)
         verdict = self._verdict(answer, about.action, failed=OutcomeUnknown if changes else Unreadable)
         if isinstance(verdict, WrongRegion) and verdict.region in self._wire.regions() - {region}:
-            self._regions[about.vehicle] = verdict.region
+            if about.vehicle:  # a list of cars is of no one place
+                self._regions[about.vehicle] = verdict.region
             names = about.names(verdict.region)
             answer = await self._wire.call(call, names, about.ask, changes=changes, headers=headers)
             verdict = self._verdict(answer, about.action, failed=OutcomeUnknown if changes else Unreadable)

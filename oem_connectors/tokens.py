@@ -15,6 +15,7 @@ from oem_connectors.credential import Credential, pack, unpack
 from oem_connectors.errors import NeedsConsent, OemError, OutcomeUnknown, Unavailable
 from oem_connectors.wire import Wire
 
+_TOO_MANY = 429
 #: Where makers put the name of what is wrong.
 _ERROR_FIELDS = ("error", "errorCode", "error_code", "code")
 
@@ -67,8 +68,9 @@ class Tokens:
     def _refusal(self, answer: Answer) -> OemError | None:
         """Why no new grant came; None where one did."""
         auth, body = self._connector.auth, answer.mapping()
-        word = next((str(body[name]) for name in _ERROR_FIELDS if name in body), "")
-        if word in auth.lost:
+        words = [str(body[name]) for name in _ERROR_FIELDS if name in body]
+        word = next((word for word in words if word in auth.lost), None)
+        if word is not None and answer.status < 500 and answer.status != _TOO_MANY:
             return NeedsConsent(f"the maker refuses the refresh token ({word})")
         if answer.ok and isinstance(_nested(body, auth.access), str):
             return None

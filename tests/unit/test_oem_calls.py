@@ -24,6 +24,7 @@ from oem_connectors.errors import (
     OemError,
     OutcomeUnknown,
     Rejected,
+    Throttled,
     Unauthorised,
     Unavailable,
     Unsupported,
@@ -167,6 +168,16 @@ async def test_a_call_to_the_wrong_region_is_made_once_more_and_the_place_rememb
     assert [request.url.host for request in requests] == ["api.test", "eu.api.test", "eu.api.test"]
 
 
+async def test_the_region_of_one_accounts_list_is_not_that_of_another() -> None:
+    async def twice(client: OemClient) -> None:
+        for _ in range(2):
+            await client.list_vehicles(grant(user_id="u"))
+
+    cars = ok({"vehicles": []})
+    requests = await asked(twice, elsewhere("eu"), httpx.Response(421), cars, cars)
+    assert [request.url.host for request in requests] == ["api.test", "eu.api.test", "api.test"]
+
+
 @pytest.mark.parametrize("region", ["evil.example", "https://evil.example", ""])
 async def test_a_region_that_is_not_ours_is_never_gone_to(region: str) -> None:
     with pytest.raises(WrongRegion):
@@ -232,6 +243,11 @@ async def test_a_shared_token_that_is_refused_is_not_given_out_again() -> None:
             NeedsConsent,
             id="a number in a 200",
         ),
+        pytest.param(
+            OAuth2(token_path="/t"), 400, {"error": "bad", "code": "invalid_grant"}, NeedsConsent, id="in another field"
+        ),
+        pytest.param(OAuth2(token_path="/t"), 503, {"error": "invalid_grant"}, OutcomeUnknown, id="said in an outage"),
+        pytest.param(OAuth2(token_path="/t"), 429, {"error": "invalid_grant"}, Throttled, id="said in a rush"),
         pytest.param(OAuth2(token_path="/t"), 200, {"access_token": 7}, OutcomeUnknown, id="no token"),
         pytest.param(OAuth2(token_path="/t"), 200, {"access_token": "a", "refresh_token": 7}, OutcomeUnknown, id="odd"),
         pytest.param(OAuth2(token_path="/t"), 503, {}, OutcomeUnknown, id="may be spent"),
@@ -361,6 +377,23 @@ async def test_a_list_that_says_too_little_is_asked_about_car_by_car() -> None:
     told = replace(CONNECTOR, describe=Call("GET", "/about/{vehicle}"))
     assert len(await asked(use, told, cloud)) == 3
     assert said == [Vehicle("a", "model a"), Vehicle("b", "")]
+
+
+async def test_the_same_car_in_two_homes_is_looked_for_twice() -> None:
+    placed = replace(CONNECTOR, place=lambda raw: (10.0, 20.0) if "lat" in raw else None, locate=Call("GET", "/where"))
+    said = []
+
+    def cloud(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"lat": 1} if request.url.path == "/where" else {"cable": "LOCKED"})
+
+    async def use(client: OemClient) -> None:
+        said.extend([await at_home(client, home) for home in ("10,20", "11,20", "10,20")])
+
+    async def at_home(client: OemClient, home: str) -> bool | None:
+        return (await client.read(grant(user_id="u", home=home), "a.b", "c", NOW)).at_home
+
+    await asked(use, placed, cloud)
+    assert said == [True, False, True]
 
 
 # Parts
