@@ -34,6 +34,8 @@ ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     topics.COMMAND.name: ("action", "phase", "attempt", "reason", "detail"),
     topics.SESSION.name: ("promise", "energy_kwh", "reason"),
     topics.STATUS.name: ("reason", "soc_pct", "sentence"),
+    topics.DEVICE.name: ("kind", "since"),
+    topics.ANSWERED.name: ("status",),
     topics.NOTIFICATION.name: ("kind", "phase", "title", "body"),
     topics.DEAD_LETTER.name: ("stage", "topic", "partition", "offset", "cause"),
     topics.TICK.name: ("phase",),

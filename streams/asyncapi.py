@@ -46,6 +46,8 @@ _KEYS: Mapping[str, tuple[str, str | None]] = {
     "tariff": ("Tariff, as in a registration.", "gb-day-ahead"),
     "region": ("Carbon region, as in a registration.", "GB"),
     "lead": ("`<oem>/<model>/<action>`; every partition has a record of its own.", "simulator/Compact 58/start"),
+    "device": ("`<oem account>.<device>`.", "acct7.d41c"),
+    "request": ("Hash of driver and idempotency key.", "9f2c"),
     "original": ("Null: the key of the refused record is sealed in `sealed_key`.", None),
 }
 

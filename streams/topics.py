@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from streams.contracts.account import AccountState
+from streams.contracts.answered import Answered
 from streams.contracts.base import Contract
 from streams.contracts.capacity import RegionAdder, RegionCap, RegionDemand
 from streams.contracts.command import CommandEvent
@@ -21,13 +22,14 @@ from streams.contracts.lead import LeadTime
 from streams.contracts.notification import NotificationEvent
 from streams.contracts.plug_event import PlugEvent
 from streams.contracts.preference import Preference
+from streams.contracts.push_device import PushDevice
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
 from streams.contracts.session import SessionSettled
 from streams.contracts.telemetry import Telemetry
 from streams.contracts.vehicle import VehicleState
 
-Key = Literal["car", "account", "tariff", "region", "forecast", "partition", "lead", "original"]
+Key = Literal["car", "account", "tariff", "region", "forecast", "partition", "lead", "original", "device", "request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ REGISTRATION = Topic(
     "outside",
     "Enrolment of a car; a tombstone erases it.",
     compacted=True,
+    beside=("driver_api",),
 )
 PREFERENCE = Topic(
     "d2ev.preference.state.v1",
@@ -87,6 +90,7 @@ PREFERENCE = Topic(
     "outside",
     "Ready-by, target, policy, boost and pause.",
     compacted=True,
+    beside=("driver_api",),
 )
 ACCOUNT = Topic(
     "d2ev.account.state.v1", AccountState, "account", "accounts", "Link health of an OEM account.", compacted=True
@@ -199,6 +203,26 @@ NOTIFICATION = Topic(
     "What was pushed, when, with which outcome.",
     retention=timedelta(days=90),
 )
+DEVICE = Topic(
+    "d2ev.push-device.internal.v1",
+    PushDevice,
+    "device",
+    "notifications",
+    "Phones and browsers that pushes go to, their addresses sealed; a tombstone unregisters one.",
+    compacted=True,
+    public=False,
+    beside=("driver_api",),
+)
+ANSWERED = Topic(
+    "d2ev.answered.internal.v1",
+    Answered,
+    "request",
+    "outside",
+    "Answers to drivers' writes, by idempotency key.",
+    retention=timedelta(days=2),
+    public=False,
+    beside=("driver_api",),
+)
 DEAD_LETTER = Topic(
     "d2ev.dead-letter.v1",
     DeadLetter,
@@ -286,7 +310,9 @@ TOPICS: tuple[Topic, ...] = (
     LEAD,
     SESSION,
     STATUS,
+    DEVICE,
     NOTIFICATION,
+    ANSWERED,
     DEAD_LETTER,
     TICK,
 )

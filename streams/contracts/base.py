@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -19,6 +19,8 @@ Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 CarKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=128)]
 #: A share of the usable battery, 0 to 100.
 Percent = Annotated[float, Field(ge=0, le=100)]
+#: A language that drivers are addressed in (ISO 639-1).
+Language = Literal["en", "de"]
 
 
 class Contract(BaseModel):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from streams.contracts.account import Link
-from streams.contracts.base import CarKey, Contract, Instant, Percent
+from streams.contracts.base import CarKey, Contract, Instant, Language, Percent
 from streams.contracts.telemetry import Charge, Plug
 
 
@@ -56,6 +56,7 @@ class DriverStatus(Contract):
     expected_soc_pct: Percent | None = None
     shortfall_kwh: float = 0
     home_zone: str
+    language: Language = "en"
     link: Link = Link.LINKED
     controllable: bool = Field(
         default=True, description="whether cars of this model take starts and stops; if not, the plan is advice"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streams.contracts.base import CarKey, Contract, Instant, Percent
+from streams.contracts.base import CarKey, Contract, Instant, Language, Percent
 
 
 class Preference(Contract):
@@ -21,4 +21,5 @@ class Preference(Contract):
     carbon_price_per_tonne: float = Field(default=50, ge=0, le=5000, description="in the tariff's currency")
     margin_minutes: int = Field(default=20, ge=0, le=240, description="finish this long before ready-by")
     mode: Literal["smart", "boost", "paused"] = "smart"
+    language: Language = Field(default="en", description="of the sentences and pushes about this car")
     updated_at: Instant
