@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -105,10 +105,8 @@ class Night:
         `stay` is awaited after the summary while broker, simulator and workers are still up.
         """
         began = monotonic()
-        async with AsyncExitStack() as stack:
-            await self._open(stack)
-            await self._enrol()
-            await self._live_through(on_progress)
+        async with self.begun():
+            await self.live_until(self.window.end, on_progress)
             lost = sum(self.quiet.ends.values()) - _processed(self.statuses, self.quiet.ends)
             self.live.summary = summarise(
                 self.world, self.fleet, self.window, self.watch, self.statuses, lost, monotonic() - began
@@ -118,8 +116,17 @@ class Night:
                 await stay()
         return self.live.summary
 
+    @asynccontextmanager
+    async def begun(self) -> AsyncIterator[None]:
+        """Everything is up and every car enrolled; time stands still until `live_until`."""
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            await self._enrol()
+            yield
+
     async def _open(self, stack: AsyncExitStack) -> None:
         options = self.options
+        self._published = feed.vintages(self.window, self.scenario.prices_late)
         shutil.rmtree(options.run_dir, ignore_errors=True)
         options.run_dir.mkdir(parents=True)
         urls: dict[str, str] = {}
@@ -168,9 +175,10 @@ class Night:
     def _enrolments(self, sealer: Sealer) -> list[Outgoing]:
         return feed.enrolments(self.fleet, self.window, self.world, self.maker_of, sealer, self.options.partitions)
 
-    async def _live_through(self, on_progress: Callable[[Live], None]) -> None:
-        published = feed.vintages(self.window, self.scenario.prices_late)
-        while self.now < self.window.end:
+    async def live_until(self, until: datetime, on_progress: Callable[[Live], None] = lambda live: None) -> None:
+        """Let time pass up to `until`; what is due then is not done yet."""
+        published = self._published
+        while self.now < until:
             while published and published[0][0] <= self.now:
                 await self._publish(published.pop(0)[1])
                 await self.settle()
@@ -188,7 +196,7 @@ class Night:
                 + [at for at, _ in published[:1]]
                 + list(self.hooks)[:1]
             )
-            self.now = min(self.window.end, max(self.now + self.options.step, self._on_grid(min(upcoming))))
+            self.now = min(until, max(self.now + self.options.step, self._on_grid(min(upcoming))))
 
     async def settle(self) -> None:
         """Wait until the pipeline is quiet, and have read what it published."""
