@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,40 @@ REST_SECONDS = 0.008
 
 class WorkerFailed(RuntimeError):
     """A worker did not start, or ended by itself; the message names its log."""
+
+
+async def begin(
+    program: Sequence[str], environment: Mapping[str, str], log: Path
+) -> tuple[asyncio.subprocess.Process, str]:
+    """A process of Python running `program`, once it has said its first line, and that line. Raises WorkerFailed."""
+    with log.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *program,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **environment},
+        )
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+    except TimeoutError:
+        process.kill()
+        raise WorkerFailed(f"{log.stem} did not start within {START_SECONDS} s; see {log}") from None
+    if not line:
+        raise WorkerFailed(f"{log.stem} ended at once; see {log}")
+    return process, line.decode().strip()
+
+
+async def end(process: asyncio.subprocess.Process, *, kill: bool = False) -> None:
+    """End a process: politely, or with SIGKILL."""
+    if process.returncode is None:
+        process.kill() if kill else process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 30)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 @dataclass
@@ -52,28 +86,12 @@ class Workers:
         """Start a worker and wait until it answers."""
         log = self._run_dir / f"{name}.log"
         environment = {
-            **os.environ,
             **self._environment,
             "D2EV_DATA_DIR": str(self._run_dir / name),
             "D2EV_HEALTH_PORT": "0",
         }
-        with log.open("ab") as errors:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._program,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-            )
-        assert process.stdout is not None
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-        except TimeoutError:
-            process.kill()
-            raise WorkerFailed(f"{name} did not start within {START_SECONDS} s; see {log}") from None
-        if not line:
-            raise WorkerFailed(f"{name} ended at once; see {log}")
-        worker = WorkerProcess(name, process, line.decode().strip(), log, {})
+        process, line = await begin(self._program, environment, log)
+        worker = WorkerProcess(name, process, line, log, {})
         self.all = [other for other in self.all if other.name != name] + [worker]
         return worker
 
@@ -99,13 +117,7 @@ class Workers:
         """End one worker: politely, or with SIGKILL."""
         worker = next(worker for worker in self.all if worker.name == name)
         self.all.remove(worker)
-        if worker.alive:
-            worker.process.kill() if kill else worker.process.terminate()
-        try:
-            await asyncio.wait_for(worker.process.wait(), 30)
-        except TimeoutError:
-            worker.process.kill()
-            await worker.process.wait()
+        await end(worker.process, kill=kill)
 
     async def close(self) -> None:
         """End all of them."""
