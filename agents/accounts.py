@@ -133,7 +133,7 @@ class Keeper:
         if row.link is Link.REVOKED:
             work.delete(ACCOUNTS, account)
             work.delete(KEYS, account)
-        elif row.link is Link.LINKED:
+        elif row.link not in custody.LOST:
             work.spawn(account, partial(self._keep_fresh, account=account))
 
     async def _keep_fresh(self, lane: Lane, account: str) -> None:

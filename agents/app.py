@@ -17,6 +17,7 @@ from agents import (
     driver_status,
     forecasts,
     notifications,
+    outbox,
     planning,
     plug_events,
     polling,
@@ -81,8 +82,16 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     cars: Cars
     stages = pipeline(settings, lambda: cars, clock, metrics, sealer)
     worker = Worker(settings, stages, clock, metrics, sealer)
-    custody = stages[0]
-    cars = Cars(clients, lambda partition: worker.runtime.lane(custody, partition), sealer, clock, metrics)
+    custody, sender = (next(one for one in stages if one.name == name) for name in ("accounts", "commands"))
+    lane = worker.runtime.lane
+    cars = Cars(
+        clients,
+        lambda partition: lane(custody, partition),
+        lambda partition, car: outbox.may_hold(lane(sender, partition), car),
+        sealer,
+        clock,
+        metrics,
+    )
     worker.on_finish(cars.settle, cars.resume)
     worker.on_stop(client.aclose)
     return worker

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from agents.clock import Clock
 from agents.engine.stage import Lane
 from agents.gate import Gate
-from agents.grants import Grants
+from agents.grants import Grants, Use
 from agents.metrics import Metrics
 from agents.sealing import Sealer
 from oem_connectors.base import Grant
@@ -24,15 +24,21 @@ from streams.contracts.telemetry import Telemetry
 R = TypeVar("R")
 #: What lets a car charge. Such a command goes first as a probe, and is still sent when consent is lost.
 RELEASES = frozenset({Action.START, Action.WAKE})
+#: What keeps it from charging, or from starting by itself. Not sent while it is in doubt that a start could follow.
+_HOLDS = frozenset({Action.STOP, Action.UNSCHEDULE})
 
 
 class Cars:
-    """All cars of a worker. `custody(partition)` is the lane that owns the grants of a partition."""
+    """All cars of a worker. `custody(partition)` is the lane that owns the grants of a partition.
+
+    `may_hold(partition, car)` tells whether a stop of ours may keep the car from charging.
+    """
 
     def __init__(
         self,
         clients: Mapping[str, OemClient],
         custody: Callable[[int], Lane],
+        may_hold: Callable[[int, str], bool],
         sealer: Sealer,
         clock: Clock,
         metrics: Metrics,
@@ -40,7 +46,7 @@ class Cars:
         self._clients = clients
         self._clock = clock
         self._gates = {oem: Gate(oem, clock, metrics) for oem in clients}
-        self._grants = Grants(clients, self._gates, custody, sealer, clock, metrics)
+        self._grants = Grants(clients, self._gates, custody, may_hold, sealer, clock, metrics)
         self.settle = self._grants.settle
         self.resume = self._grants.resume
 
@@ -74,8 +80,7 @@ class Cars:
                 model=car.model, zone=ZoneInfo(car.home_zone),
             )  # fmt: skip
 
-        release = command.action in RELEASES
-        return await self._with_grant(partition, car, command.action.value, call, release=release)
+        return await self._with_grant(partition, car, command.action.value, call, _use(command.action))
 
     def _client(self, car: Registration) -> OemClient:
         client = self._clients.get(car.oem)
@@ -89,11 +94,10 @@ class Cars:
         car: Registration,
         endpoint: str,
         call: Callable[[Grant], Awaitable[R]],
-        *,
-        release: bool = False,
+        use: Use = Use.OTHER,
     ) -> R:
-        account, gate = account_of(car.car), self._gates[car.oem]
-        grant = await self._grants.get(partition, account, release=release)
+        account, gate, release = account_of(car.car), self._gates[car.oem], use is Use.RELEASE
+        grant = await self._grants.get(partition, account, use)
         try:
             return await gate.call(account, endpoint, partial(call, grant), release=release)
         except NeedsConsent as error:
@@ -101,5 +105,9 @@ class Cars:
             raise
         except Unauthorised:
             await self._grants.refused(partition, account, grant)
-        grant = await self._grants.get(partition, account, release=release)
+        grant = await self._grants.get(partition, account, use)
         return await gate.call(account, endpoint, partial(call, grant), release=release)
+
+
+def _use(action: Action) -> Use:
+    return Use.RELEASE if action in RELEASES else Use.HOLD if action in _HOLDS else Use.OTHER

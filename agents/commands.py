@@ -18,7 +18,7 @@ from agents.failpoints import reach
 from agents.gate import Suspended
 from agents.metrics import Metrics
 from oem_connectors.errors import Asleep, OemError, OutcomeUnknown, Throttled
-from streams.contracts.account import AccountState
+from streams.contracts.account import AccountState, Link
 from streams.contracts.base import account_of
 from streams.contracts.command import CommandEvent, CommandPhase
 from streams.contracts.internal import Tick, TickPhase
@@ -40,6 +40,10 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
         step=sender.step,
         restore=sender.restore,
     )
+
+
+#: With such a link a start may soon be, or already is, the last thing that we can do for a car.
+_RELEASED_AT = LOST | {Link.EXPIRING}
 
 
 class Outcome(NamedTuple):
@@ -78,10 +82,8 @@ class Sender:
                     self._take(work, intent)
                 case PlugEvent() as event:
                     outbox.plug_event(work, event)
-                case AccountState() as state if state.link in LOST:
-                    for car, _ in work.items(OUTBOX):
-                        if account_of(car) == state.account:
-                            self._release(work, car)
+                case AccountState() as state if state.link in _RELEASED_AT:
+                    self._let_go(work, state)
                 case None if record.topic == REGISTRATION.name and outbox.leave(work, record.key):
                     work.spawn(account_of(record.key), partial(self._say_farewell, car=record.key))
 
@@ -91,7 +93,7 @@ class Sender:
             del self._waiting[place]  # the jobs that were to send these are gone
         for car, row in work.items(OUTBOX):
             command = row.command
-            work.due.set(car, None if command is None else outbox.release_again_at(command))
+            work.due.set(car, outbox.release_again_at(row))
             if row.leaving:
                 work.spawn(account_of(car), partial(self._say_farewell, car=car))
             elif command is not None and command.phase is CommandPhase.INTENT:
@@ -111,15 +113,23 @@ class Sender:
         self._waiting[work.partition, account][intent.id] = intent
         work.spawn(account, partial(self._send_next, account=account))
 
+    def _let_go(self, work: Work, state: AccountState) -> None:
+        """Consent is lost or in doubt: while the access token lives, cars that we may hold are asked to charge."""
+        reason = outbox.CONSENT_LOST if state.link in LOST else outbox.CONSENT_IN_DOUBT
+        for car, row in work.items(OUTBOX):
+            begun = row.released is not None and row.released.decided_at >= state.since
+            if account_of(car) == state.account and row.stopped is not None and not begun:
+                self._ask(work, outbox.release(row.stopped, work.now, reason, row.released))
+
     def _release(self, work: Work, car: str) -> None:
-        """Consent is lost: while the access token lives, a car that we may hold is asked to charge."""
+        """The next step of a release that has come to nothing so far."""
         row = work.get(OUTBOX, car)
-        if row is None or row.stopped is None:
-            return
-        tried = row.command.attempt if row.command is not None and outbox.release_again_at(row.command) else 0
-        start = outbox.release(row.stopped, work.now, outbox.CONSENT_LOST, tried + 1)
-        if self._take(work, start):
-            work.send(COMMAND, car, start)
+        if row is not None and row.stopped is not None and row.released is not None:
+            self._ask(work, outbox.release(row.stopped, work.now, row.released.reason, row.released))
+
+    def _ask(self, work: Work, release: CommandEvent) -> None:
+        if self._take(work, release):
+            work.send(COMMAND, release.car, release)
 
     async def _say_farewell(self, lane: Lane, car: str) -> None:
         """A car that is erased is asked once to be as it was before us; then nothing is known of it."""

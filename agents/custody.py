@@ -48,6 +48,17 @@ def unspent(work: Work, account: str, spent: str) -> None:
         work.put(ACCOUNTS, account, row.model_copy(update={"refreshing_since": None, "tries": 0}))
 
 
+def doubted(work: Work, account: str, spent: str, at: datetime) -> None:
+    """A refresh was not answered: the next may be the end of the consent, so that cars are let go before it."""
+    row = work.get(ACCOUNTS, account)
+    if row is None or row.sealed_token != spent or row.refreshing_since is None or row.link is not Link.LINKED:
+        return
+    now = max(work.now, at)
+    unsure = row.model_copy(update={"link": Link.EXPIRING, "since": now, "refreshing_since": now})
+    work.put(ACCOUNTS, account, unsure)
+    tell(work, unsure, "a refresh was not answered")
+
+
 def rotated(work: Work, account: str, spent: str, new: Tokens) -> None:
     """The OEM gave a new pair of tokens for `spent`: durable before either is used."""
     row = work.get(ACCOUNTS, account)
@@ -63,6 +74,9 @@ def rotated(work: Work, account: str, spent: str, new: Tokens) -> None:
         "access_expires_at": new.expires_at,
     }
     fresh = row.model_copy(update=update)
+    if in_doubt(row):
+        fresh = fresh.model_copy(update={"link": Link.LINKED, "since": max(work.now, row.since)})
+        tell(work, fresh, "the refresh was answered")
     work.put(ACCOUNTS, account, fresh)
     work.due.set(account, renew_at(fresh))
 
@@ -83,6 +97,11 @@ def consent_lost(work: Work, account: str, spent: str | None, reason: str) -> No
     lost = row.model_copy(update=update)
     work.put(ACCOUNTS, account, lost)
     tell(work, lost, reason)
+
+
+def in_doubt(row: AccountRow) -> bool:
+    """Whether the refresh token may be spent, and using it again the end of every token of the account."""
+    return row.link is Link.EXPIRING
 
 
 def lives(row: AccountRow, now: datetime) -> bool:

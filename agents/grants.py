@@ -1,7 +1,8 @@
 """Access tokens of the accounts in custody: taken from the log only, renewed early, by one refresh at a time.
 
 A refresh token is good once. Before one is spent the log says so; its successor is on the log before anything that
-came with it is used; a refresh that was not answered is tried again with the old token, which is all there is.
+came with it is used; a refresh that was not answered is tried again with the old token, which is all there is. Where
+that token was spent, trying it may end every token of the account: cars that we hold are let go first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 from typing import NamedTuple
 
@@ -33,6 +35,16 @@ from tables.rows import AccountRow
 ROTATION_SECONDS = 10
 #: A refresh that failed for a reason of its own is not tried again sooner.
 AGAIN = timedelta(seconds=30)
+#: How long a refresh that may end the consent waits for cars to be let go: some makers forgive for half an hour only.
+LET_GO = timedelta(minutes=15)
+
+
+class Use(Enum):
+    """What a call does with its car: lets it charge, keeps it from charging, or neither."""
+
+    RELEASE = auto()
+    HOLD = auto()
+    OTHER = auto()
 
 
 class Held(NamedTuple):
@@ -62,13 +74,17 @@ class Held(NamedTuple):
 
 
 class Grants:
-    """The grants of a worker's accounts. `lane_of(partition)` is the lane that has custody of a partition's."""
+    """The grants of a worker's accounts. `lane_of(partition)` is the lane that has custody of a partition's.
+
+    `may_hold(partition, car)` tells whether a stop of ours may keep the car from charging.
+    """
 
     def __init__(
         self,
         clients: Mapping[str, OemClient],
         gates: Mapping[str, Gate],
         lane_of: Callable[[int], Lane],
+        may_hold: Callable[[int, str], bool],
         sealer: Sealer,
         clock: Clock,
         metrics: Metrics,
@@ -76,6 +92,7 @@ class Grants:
         self._clients = clients
         self._gates = gates
         self._lane_of = lane_of
+        self._may_hold = may_hold
         self._sealer = sealer
         self._clock = clock
         self._metrics = metrics
@@ -95,20 +112,23 @@ class Grants:
         self._closing = False
         self._not_before.clear()
 
-    async def get(self, partition: int, account: str, *, release: bool = False) -> Grant:
+    async def get(self, partition: int, account: str, use: Use = Use.OTHER) -> Grant:
         """A living access token, renewed if it is time. Raises OemError.
 
-        Where consent is lost, one that still lives is given for a `release` only.
+        Where consent is lost, one that still lives is given for a release only; where it is in doubt, not for a hold.
         """
         async with self._flights[account]:
             held = self._held(self._lane_of(partition), account)
             now, due = self._clock.now(), custody.renew_at(held.row)
-            lives = custody.lives(held.row, now)
-            if held.row.link in custody.LOST:
-                if not (lives and release):
-                    raise NeedsConsent("the driver has to link the account again")
-            elif not lives or due is None or due <= now:
-                held = await self._renewed(partition, held, lives=lives, release=release)
+            lives, lost = custody.lives(held.row, now), held.row.link in custody.LOST
+            if lives and use is Use.RELEASE and (lost or custody.in_doubt(held.row)):
+                return held.grant()
+            if lost:
+                raise NeedsConsent("the driver has to link the account again")
+            if not lives or due is None or due <= now:
+                held = await self._renewed(partition, held, lives=lives, release=use is Use.RELEASE)
+            if use is Use.HOLD and custody.in_doubt(held.row):
+                raise Suspended("a refresh was not answered", custody.RETRY)
             return held.grant()
 
     async def refused(self, partition: int, account: str, grant: Grant) -> None:
@@ -140,17 +160,17 @@ class Grants:
         lane, account = self._lane_of(partition), held.row.account
         try:
             await self._refresh(lane, held, release=release)
-            return self._held(lane, account)
         except NeedsConsent:
             if not (lives and release):
                 raise
         except OemError:
             if not lives:
                 raise
-        return held
+        return self._held(lane, account)
 
     async def _refresh(self, lane: Lane, held: Held, *, release: bool) -> None:
         row, now = held.row, self._clock.now()
+        await self._let_go_first(lane, held, now)
         self._wait(row, now)
         if row.refreshing_since is not None:
             self._metrics.refreshes_lost.labels(row.oem).inc()
@@ -167,7 +187,7 @@ class Grants:
         except NeedsConsent as error:
             await self._refused_grant(lane, held, str(error), release=release)
         except OutcomeUnknown:
-            raise Suspended("the refresh was not answered", custody.RETRY) from None
+            await self._doubted(lane, held, now)
         except (Throttled, Suspended):
             raise
         except OemError:
@@ -183,6 +203,22 @@ class Grants:
             return
         await lane.commit(partial(custody.consent_lost, account=account, spent=held.token, reason=reason))
         raise NeedsConsent(reason)
+
+    async def _let_go_first(self, lane: Lane, held: Held, now: datetime) -> None:
+        """Raises Suspended as long as the living access token is needed for cars that we may hold."""
+        row = held.row
+        if not custody.lives(row, now):
+            return
+        if custody.in_doubt(row):
+            if now < row.since + LET_GO and any(self._may_hold(lane.partition, car) for car in row.cars):
+                raise Suspended("cars are let go before the refresh is tried again", custody.RETRY)
+        elif row.refreshing_since is not None:
+            await self._doubted(lane, held, now)
+
+    async def _doubted(self, lane: Lane, held: Held, now: datetime) -> None:
+        """Say so where it has not been said, and wait."""
+        await lane.commit(partial(custody.doubted, account=held.row.account, spent=held.token, at=now))
+        raise Suspended("the refresh was not answered", custody.RETRY) from None
 
     def _rotated(self, rotation: asyncio.Task[None]) -> None:
         self._rotations.discard(rotation)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from agents.engine.stage import Work
+from agents.engine.stage import Lane, Work
 from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.plug_event import PlugEvent, PlugEventKind
+from streams.domain.attempt import ASLEEP
 from streams.domain.ids import stable_id
 from streams.domain.outcome import NO_TRY
 from streams.topics import COMMAND
@@ -15,9 +16,11 @@ from tables.rows import OutboxRow
 
 #: A release of our own is not sent later than this: the car may have been driven meanwhile.
 RELEASE_WITHIN = timedelta(minutes=15)
-#: One that failed because the cloud could not take it is asked for again after this.
+#: One that came to nothing is asked for again after this, then twice, and so on to ten times this.
 RELEASE_AGAIN = timedelta(minutes=1)
-CONSENT_LOST, ERASED = "consent_lost", "erased"
+CONSENT_LOST, CONSENT_IN_DOUBT, ERASED = "consent_lost", "consent_in_doubt", "erased"
+_RELEASED_FOR = frozenset({CONSENT_LOST, CONSENT_IN_DOUBT})
+_UNDER_WAY = frozenset({CommandPhase.INTENT, CommandPhase.SENDING})
 _NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
 
 
@@ -30,7 +33,9 @@ def take(work: Work, intent: CommandEvent) -> bool:
     if known is not None and known.phase is CommandPhase.INTENT:
         update = {"phase": CommandPhase.EXPIRED, "detail": "superseded", "at": intent.at}
         work.send(COMMAND, intent.car, known.model_copy(update=update))
-    work.put(OUTBOX, intent.car, row.model_copy(update={"command": intent}))
+    row = row.model_copy(update={"command": intent, "released": _released(row, intent)})
+    work.put(OUTBOX, intent.car, row)
+    work.due.set(intent.car, release_again_at(row))
     return True
 
 
@@ -41,21 +46,33 @@ def record(work: Work, event: CommandEvent) -> None:
         return  # erased while it was sent
     known = row.command
     if known is not None and known.id == event.id:
-        update = {"command": event, "stopped": _stopped(row, event), "scheduled": _scheduled(row, event)}
-        work.put(OUTBOX, event.car, row.model_copy(update=update))
-        work.due.set(event.car, release_again_at(event))
+        update = {
+            "command": event,
+            "stopped": _stopped(row, event),
+            "released": _released(row, event),
+            "scheduled": _scheduled(row, event),
+        }
+        row = row.model_copy(update=update)
+        work.put(OUTBOX, event.car, row)
+        work.due.set(event.car, release_again_at(row))
     elif event.phase is CommandPhase.SENDING:
         return
     work.send(COMMAND, event.car, event)
 
 
-def release(stop: CommandEvent, now: datetime, reason: str, attempt: int = 1) -> CommandEvent:
-    """The intent that undoes a stop of ours."""
-    at = max(now, stop.at)
+def may_hold(lane: Lane, car: str) -> bool:
+    """Whether a stop of ours may keep the car from charging."""
+    row = lane.get(OUTBOX, car)
+    return row is not None and row.stopped is not None
+
+
+def release(stop: CommandEvent, now: datetime, reason: str, last: CommandEvent | None = None) -> CommandEvent:
+    """The intent that undoes a stop of ours, after `last`: a car that sleeps is woken first."""
+    at, attempt = max(now, stop.at), 1 if last is None else last.attempt + 1
     return stop.model_copy(
         update={
             "id": stable_id(stop.id, "release", attempt),
-            "action": Action.START,
+            "action": Action.START if last is None or not _slept(last) else Action.WAKE,
             "phase": CommandPhase.INTENT,
             "attempt": attempt,
             "at": at,
@@ -68,11 +85,23 @@ def release(stop: CommandEvent, now: datetime, reason: str, attempt: int = 1) ->
     )
 
 
-def release_again_at(command: CommandEvent) -> datetime | None:
-    """When to ask once more for a start that we owe since consent was lost: the OEM's cloud could not take it."""
-    if command.reason != CONSENT_LOST or command.phase is not CommandPhase.FAILED or command.detail not in NO_TRY:
+def release_again_at(row: OutboxRow) -> datetime | None:
+    """When to go on with a release that has not come to its end; None when nothing more is to be done."""
+    last = row.released
+    if row.stopped is None or last is None:
         return None
-    return command.retry_at or command.at + RELEASE_AGAIN
+    if _slept(last):
+        return last.at
+    replaced = last.phase in _UNDER_WAY and (row.command is None or row.command.id != last.id)
+    refused = last.phase is CommandPhase.FAILED and last.detail in NO_TRY
+    woken = last.action is Action.WAKE and last.phase not in _UNDER_WAY
+    if not (replaced or refused or woken or last.phase is CommandPhase.UNKNOWN):
+        return None
+    return last.retry_at or last.at + RELEASE_AGAIN * min(last.attempt, 10)
+
+
+def _slept(release: CommandEvent) -> bool:
+    return release.action is Action.START and release.phase is CommandPhase.FAILED and release.detail == ASLEEP
 
 
 def leave(work: Work, car: str) -> bool:
@@ -134,3 +163,10 @@ def _stopped(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
         case Action.START if event.phase is CommandPhase.SENT:
             return None
     return known
+
+
+def _released(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
+    """The last step of a release, after this step. Another stop asks for another release."""
+    if event.reason in _RELEASED_FOR:
+        return event
+    return None if event.action is Action.STOP and event.phase is CommandPhase.SENDING else row.released

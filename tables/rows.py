@@ -78,6 +78,8 @@ class OutboxRow(Row):
     command: CommandEvent | None = None
     #: The stop that may hold the car: no start was taken since.
     stopped: CommandEvent | None = None
+    #: The last step towards undoing it, taken because the link was lost or in doubt.
+    released: CommandEvent | None = None
     #: The start that may stand in the car's own schedule.
     scheduled: CommandEvent | None = None
     #: The car is erased, but for what it is owed: a start, and its schedule as it was.

@@ -43,7 +43,7 @@ from streams.topics import DEAD_LETTER, HELD, NOTIFICATION, PLUG, TOPICS
 BEATS = {
     TickPhase.READ: ("polling", "notifications"),
     TickPhase.CHECK: ("confirmation",),
-    TickPhase.ACT: ("dispatch",),
+    TickPhase.ACT: ("dispatch", "commands"),
     TickPhase.TELL: ("driver_status",),
 }
 #: Topics that no stage reads.

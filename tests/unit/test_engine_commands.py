@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents import commands
+from agents import commands, outbox
 from agents.clock import LogClock
 from agents.gate import Suspended
 from agents.metrics import Metrics
@@ -243,8 +243,17 @@ async def test_a_worker_that_lost_its_partition_on_the_way_sends_nothing_and_say
     assert desk.phases() == [CommandPhase.SENDING]
 
 
-@pytest.mark.parametrize("link", [Link.NEEDS_CONSENT, Link.REVOKED])
-async def test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once(desk: Desk, link: Link) -> None:
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        (Link.NEEDS_CONSENT, "consent_lost"),
+        (Link.REVOKED, "consent_lost"),
+        (Link.EXPIRING, "consent_in_doubt"),
+    ],
+)
+async def test_when_consent_is_lost_or_in_doubt_the_cars_that_we_may_hold_are_started_once(
+    desk: Desk, link: Link, reason: str
+) -> None:
     await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
     await desk.rest()
     for _ in range(2):
@@ -256,7 +265,70 @@ async def test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once(d
         (Action.START, CommandPhase.SENDING),
         (Action.START, CommandPhase.SENT),
     ]
-    assert desk.events()[-1].reason == "consent_lost"
+    assert desk.events()[-1].reason == reason
+
+
+async def test_a_car_that_sleeps_as_consent_is_in_doubt_is_woken_and_started(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.says = Asleep("z")
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.EXPIRING))]))
+    await desk.rest()
+    desk.cars.says = None
+    for minutes in (5, 10, 15, 20):
+        await desk.tick(minutes)
+    assert desk.cars.actions == [Action.STOP, Action.START, Action.WAKE, Action.START]
+    assert not outbox.may_hold(desk.rig.lane, CAR)
+
+
+async def test_a_release_that_another_command_replaced_unsent_is_asked_for_again(desk: Desk) -> None:
+    other = "acct.other"
+    await desk.rig.give(*raws(REGISTRATION.name, [(other, registration(car=other))]))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.answer.clear()
+    await desk.rig.give(*raws(COMMAND.name, [(other, intent(1).model_copy(update={"car": other}))]))
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.EXPIRING))]))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(5, Action.SCHEDULE))]))
+    desk.cars.answer.set()
+    await desk.rest()
+    assert outbox.may_hold(desk.rig.lane, CAR)
+    await desk.tick(10)
+    assert desk.cars.actions == [Action.STOP, Action.START, Action.SCHEDULE, Action.START]
+    assert not outbox.may_hold(desk.rig.lane, CAR)
+
+
+async def test_a_release_that_is_refused_is_not_asked_for_again_when_its_cause_is_read_again(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.says = NeedsConsent("dead")
+    for _ in range(3):
+        await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.NEEDS_CONSENT))]))
+        await desk.rest()
+    assert desk.cars.actions == [Action.STOP, Action.START]
+
+
+async def test_a_stop_sent_after_the_doubt_is_not_undone_by_a_release_from_before(desk: Desk) -> None:
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.says = Unavailable("503")
+    await desk.rig.give(*raws(ACCOUNT.name, [("acct", account(Link.EXPIRING))]))
+    await desk.rest()
+    desk.cars.says = None
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(5)), (CAR, intent(6, Action.STOP))]))
+    await desk.rest()
+    await desk.tick(20)
+    assert desk.cars.actions[-1] is Action.STOP
+
+
+async def test_a_second_loss_lets_a_car_go_that_was_stopped_again_since(desk: Desk) -> None:
+    for minutes in (0, 60):
+        await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(minutes, Action.STOP))]))
+        await desk.rest()
+        doubt = account(Link.EXPIRING).model_copy(update={"since": PLUGGED + timedelta(minutes=minutes)})
+        await desk.rig.give(*raws(ACCOUNT.name, [("acct", doubt)]))
+        await desk.rest()
+    assert desk.cars.actions == [Action.STOP, Action.START] * 2
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from agents.custody import LOST, lives
 from agents.engine.stage import Revoked
+from agents.grants import LET_GO
 from oem_connectors.base import Grant
 from oem_connectors.errors import NeedsConsent, OemError, OutcomeUnknown, Unauthorised, Unavailable
 from streams.contracts.account import Link
 from streams.contracts.command import Action
+from tests.night import CAR
 from tests.unit.test_engine_tokens import Cloud, Desk
 
 CALLS = ("read", "start", "stop", "tick", "kill", "give up", "link")
@@ -48,6 +51,9 @@ class Judge(Cloud):
             raise Unavailable("503")
         if text in self.spent and text not in self.unanswered:
             self.broken.append("a token used twice")
+        waited = row.link is Link.EXPIRING and now >= row.since + LET_GO
+        if text in self.unanswered and self.desk.holds and lives(row, now) and not waited:
+            self.broken.append("a car was held as the consent was put at stake")
         if text != self.good or self.revoked:
             self.refused = True
             raise NeedsConsent("invalid_grant")
@@ -68,12 +74,14 @@ class Judge(Cloud):
         return self._called(action.value, grant)
 
     def _called(self, what: str, grant: Grant) -> str:
-        if self.desk.row().link is not Link.LINKED and what != "start":
-            self.broken.append(f"a {what} without consent")
+        link = self.desk.row().link
+        if (link in LOST and what != "start") or (link is Link.EXPIRING and what == "stop"):
+            self.broken.append(f"a {what} though the link is {link}")
         if self.trouble:
             raise Unavailable("503")
         if self.revoked:
             raise Unauthorised("revoked")
+        self.desk.holds = {CAR} if what == "stop" else set() if what == "start" else self.desk.holds
         return grant.access_token.get_secret_value()
 
     def excuse(self, held: str) -> None:
@@ -152,6 +160,8 @@ class Walk:
 
 @settings(max_examples=60, deadline=None)
 @example(["read", "evening", "revoke", "read", "read", "start", "stop", "link", "read"])
+@example(["stop", "evening", "lose", "read", "mend", "minute", "read", "stop", "start", "minute", "read"])
+@example(["stop", "evening", "kill", "minute", "read", "start", "minute", "read", "stop"])
 @example(["read", "evening", "lose", "read", "minute", "mend", "read", "kill", "minute", "read"])
 @given(st.lists(st.sampled_from(CALLS + EVENTS), min_size=5, max_size=40))
 def test_no_run_of_events_spends_a_token_twice_or_loses_consent_that_the_oem_still_gives(steps: list[str]) -> None:
@@ -161,7 +171,7 @@ def test_no_run_of_events_spends_a_token_twice_or_loses_consent_that_the_oem_sti
             await walk.desk.link(walk.judge.link().encode())
             for step in steps:
                 await walk.take(step)
-                lost = walk.desk.row().link is not Link.LINKED
+                lost = walk.desk.row().link in LOST
                 assert walk.judge.broken == []
                 assert not lost or walk.judge.refused
             await walk.desk.rig.runtime.finish()
