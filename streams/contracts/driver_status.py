@@ -56,6 +56,7 @@ class DriverStatus(Contract):
     expected_soc_pct: Percent | None = None
     shortfall_kwh: float = 0
     home_zone: str
+    name: str = Field(default="", description="what messages call the car: its model, else its maker")
     language: Language = "en"
     link: Link = Link.LINKED
     controllable: bool = Field(
@@ -63,6 +64,8 @@ class DriverStatus(Contract):
     )
     saved: float | None = Field(default=None, description="of the last settled session, against unmanaged, in currency")
     saved_carbon_g: float | None = None
+    cost: float | None = Field(default=None, description="of the last settled session, in currency")
+    charged_kwh: float | None = Field(default=None, description="in the last settled session, at the wall")
     currency: str | None = None
     settled_session_id: str | None = None
     version: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -29,6 +30,10 @@ class Charge(StrEnum):
     NO_POWER = "no_power"
     FAULT = "fault"
     DISCHARGING = "discharging"
+
+
+#: Words of a car that charges, or is about to.
+FLOWING: Final = frozenset({Charge.CHARGING, Charge.STARTING})
 
 
 class Telemetry(Contract):

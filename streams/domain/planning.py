@@ -217,9 +217,8 @@ def _schedule(case: Case, draft: _Draft, market: Market | None) -> Schedule:
         sentence="",
         inputs=_inputs(case, market),
     )
-    return schedule.model_copy(
-        update={"sentence": wording.plan_sentence(schedule, case.registration.home_zone, case.now)}
-    )
+    to = wording.Audience(case.preference.language, case.registration.home_zone, case.now)
+    return schedule.model_copy(update={"sentence": wording.plan_sentence(schedule, to)})
 
 
 def _expected_pct(case: Case, profile: Profile) -> float | None:
@@ -274,6 +273,6 @@ def _hands_off(planning: PlanningState, state: VehicleState, reason: PlanReason,
         reachable=True,
         shortfall_kwh=0,
         reason=reason,
-        sentence=wording.hands_off_sentence(reason),
+        sentence=wording.hands_off_sentence(reason, planning.preference.language if planning.preference else "en"),
         inputs=PlanInputs(now=now, soc_pct=state.soc_pct, soc_time=state.soc_time),
     )

@@ -14,13 +14,12 @@ from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.session import SessionSettled
-from streams.contracts.telemetry import Charge, Plug
+from streams.contracts.telemetry import FLOWING, Charge, Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
 from streams.domain.ids import stable_id
 
 _LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
-_FLOWING: Final = {Charge.CHARGING, Charge.STARTING}
 _BROKEN: Final = {Charge.NO_POWER, Charge.FAULT}
 
 
@@ -90,16 +89,9 @@ def status(s: StatusState, now: datetime, *, controllable: bool = True) -> Drive
         return None
     schedule = _in_force(s)
     bare = _bare(s, s.registration, schedule, now, controllable=controllable)
-    plan = _plan_words(schedule, bare, now) if schedule else ""
-    told = bare.model_copy(update={"sentence": wording.status_sentence(bare, plan)})
+    told = bare.model_copy(update={"sentence": wording.status_sentence(bare, schedule)})
     content = told.model_dump_json(exclude={"at", "version"})
     return told.model_copy(update={"version": stable_id(content)})
-
-
-def _plan_words(schedule: Schedule, bare: DriverStatus, now: datetime) -> str:
-    if bare.controllable:
-        return wording.plan_sentence(schedule, bare.home_zone, now)
-    return wording.advice_sentence(schedule, bare.home_zone, now, charging=bare.charge in _FLOWING)
 
 
 def _bare(
@@ -126,15 +118,26 @@ def _bare(
         expected_soc_pct=schedule.expected_soc_pct if schedule else None,
         shortfall_kwh=schedule.shortfall_kwh if schedule else 0.0,
         home_zone=registration.home_zone,
+        name=_name(registration),
+        language=s.preference.language if s.preference else "en",
         link=s.account.link if s.account else Link.LINKED,
         controllable=controllable,
         saved=cost.unmanaged - cost.managed if cost else None,
         saved_carbon_g=carbon_g.unmanaged - carbon_g.managed if carbon_g else None,
         currency=settled.currency if settled else None,
+        cost=cost.managed if cost else None,
+        charged_kwh=settled.energy_kwh if settled else None,
         settled_session_id=settled.session_id if settled else None,
         version="",
         at=now,
     )
+
+
+def _name(registration: Registration) -> str:
+    """The model as people say it, without what we note behind it; makers that tell no model stand for themselves."""
+    model = registration.model.partition("+")[0].strip()
+    words = registration.oem.split("_")
+    return model or " ".join(word.upper() if len(word) <= 3 else word.capitalize() for word in words)
 
 
 def _live(s: StatusState) -> PlugSession | None:
@@ -170,7 +173,7 @@ def _reason(s: StatusState, schedule: Schedule | None, now: datetime, *, control
         return StatusReason.AWAY
     if controllable:
         return _with_session(s, state, session, schedule, now)
-    return _advised(s.standing, state, session, schedule)
+    return _advised(s.standing, state, session, schedule, now)
 
 
 def _with_session(
@@ -187,7 +190,7 @@ def _with_session(
 
 
 def _advised(
-    standing: Standing | None, state: VehicleState, session: PlugSession, schedule: Schedule | None
+    standing: Standing | None, state: VehicleState, session: PlugSession, schedule: Schedule | None, now: datetime
 ) -> StatusReason:
     """Of a car that takes no commands: what it shows and what is planned. That its driver acts is no news."""
     if state.charge in _BROKEN:
@@ -196,16 +199,16 @@ def _advised(
         return StatusReason.PLANNING
     if standing is not None and _at_risk(standing, state.charge, session):
         return StatusReason.AT_RISK
-    return _whoever_acts(schedule, state.charge) or StatusReason.ADVICE_ONLY
+    return _whoever_acts(schedule, state.charge, now) or StatusReason.ADVICE_ONLY
 
 
 def _at_risk(standing: Standing, charge: Charge, session: PlugSession) -> bool:
-    return standing.at_risk_session == session.id and charge not in _FLOWING and charge is not Charge.COMPLETE
+    return standing.at_risk_session == session.id and charge not in FLOWING and charge is not Charge.COMPLETE
 
 
 def _handed_over(standing: Standing, state: VehicleState, session: PlugSession) -> StatusReason | None:
     """Something else than the plan decides: a hand at the car, the car's own schedule, or nothing that we can see."""
-    flowing = state.charge in _FLOWING
+    flowing = state.charge in FLOWING
     over = state.charge is Charge.COMPLETE or (not flowing and _at_limit(state))
     if _at_risk(standing, state.charge, session):
         return StatusReason.AT_RISK
@@ -226,26 +229,30 @@ def _without_session(state: VehicleState | None) -> StatusReason:
     return StatusReason.UNPLUGGED if state.plug is Plug.UNPLUGGED else StatusReason.PLANNING
 
 
-def _whoever_acts(schedule: Schedule, charge: Charge) -> StatusReason | None:
+def _whoever_acts(schedule: Schedule, charge: Charge, now: datetime) -> StatusReason | None:
     """What is so whether we or the driver carry out the plan."""
     if schedule.reason is PlanReason.PAUSED:
         return StatusReason.PAUSED
-    if charge is Charge.COMPLETE or (schedule.reason is PlanReason.AT_TARGET and charge not in _FLOWING):
+    if charge is Charge.COMPLETE or (schedule.reason is PlanReason.AT_TARGET and charge not in FLOWING):
         return StatusReason.AT_TARGET
-    return StatusReason.CANNOT_BE_READY if schedule.reason is PlanReason.UNREACHABLE else None
+    short = schedule.reason is PlanReason.UNREACHABLE and _charges_on(schedule, now)
+    return StatusReason.CANNOT_BE_READY if short else None
+
+
+def _charges_on(schedule: Schedule, now: datetime) -> bool:
+    return any(block.end > now for block in schedule.blocks)
 
 
 def _by_plan(schedule: Schedule, charge: Charge, now: datetime) -> StatusReason:
-    whoever = _whoever_acts(schedule, charge)
+    whoever = _whoever_acts(schedule, charge, now)
     if whoever is not None:
         return whoever
-    flowing = charge in _FLOWING
+    flowing = charge in FLOWING
     if any(block.start <= now < block.end for block in schedule.blocks):
         return _in_block(schedule, flowing=flowing)
     if flowing:
         return StatusReason.STOPPING  # whose hand it was, if not ours, control tells
-    left = any(block.end > now for block in schedule.blocks)
-    return StatusReason.WAITING_FOR_CHEAP if left else StatusReason.AT_TARGET
+    return StatusReason.WAITING_FOR_CHEAP if _charges_on(schedule, now) else StatusReason.AT_TARGET
 
 
 def _in_block(schedule: Schedule, *, flowing: bool) -> StatusReason:

@@ -110,7 +110,8 @@ def schedule(v: SimVehicle, stay: Stay, session: str) -> Schedule:
             preference_updated_at=WINDOW.start,
         ),
     )
-    return schedule.model_copy(update={"sentence": wording.plan_sentence(schedule, v.zone, at)})
+    to = wording.Audience("en", v.zone, at)
+    return schedule.model_copy(update={"sentence": wording.plan_sentence(schedule, to)})
 
 
 def charged_kwh(schedule: Schedule, at: datetime) -> float:

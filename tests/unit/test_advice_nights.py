@@ -54,4 +54,4 @@ def test_a_night_of_advice(personality: Personality) -> None:
 
 def test_the_same_night_in_our_hands_is_promised() -> None:
     first, *_ = pushes(Personality.NORMAL, "sim-one", PLUG_IN + HOUR)
-    assert re.search(r"Charging starts about 01:0[05], done about 0[34]:", first.body), first.body
+    assert re.search(r"planned from about 01:0[05], in the cheapest hours, done about 0[34]:", first.body), first.body

@@ -150,7 +150,7 @@ def test_a_push_is_an_intent_with_the_plan_in_it() -> None:
 
 def test_a_moved_start_is_named() -> None:
     _, (_, event) = told([(1, seen()), (2, seen(next_start=after(480)))])
-    assert event.body == "Charging now starts about 02:00, ready by 07:00."
+    assert event.body == "Charging starts about 02:00 instead, ready by 07:00."
 
 
 REASONS = st.sampled_from(list(StatusReason))
