@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from agents.sealing import KEY_BYTES, Sealer
@@ -27,6 +27,34 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 class BadSettings(ValueError):
     """The settings cannot be used; the message says which, and how to mend it."""
+
+
+class Issuer(BaseModel):
+    """Who signs drivers in: an OpenID Connect issuer, Firebase Auth among them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str = Field(description="as in the tokens' `iss`")
+    audience: str = Field(min_length=1, description="as in the tokens' `aud`: the client id, or Firebase's project")
+    jwks: str | None = Field(None, description="address of its keys; else as Firebase's are, or by discovery")
+    client_id: str | None = Field(None, description="for signing in by the browser (authorization code, PKCE)")
+    client_secret: SecretStr | None = None
+    prefix: str = Field("", max_length=20, description="before `sub`, to tell issuers' drivers apart")
+
+    @field_validator("issuer", "jwks")
+    @classmethod
+    def _encrypted(cls, value: str | None) -> str | None:
+        if value is not None and not cls.safe(value):
+            raise ValueError("give an https address; http is for this machine only")
+        return value
+
+    @staticmethod
+    def safe(url: str) -> bool:
+        """Whether keys and tokens may travel there."""
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        )
 
 
 class Settings(BaseSettings):
@@ -71,6 +99,13 @@ class Settings(BaseSettings):
         description='Kafka of OEMs that stream, and the prefix of its topics, JSON: {"tesla": "host:port/prefix"}',
     )
     ingress_port: int = Field(8090, ge=0, le=65535, description="deliveries of OEMs; 0 picks a free port")
+    issuers: tuple[Issuer, ...] = Field(
+        (), description='who signs drivers in, JSON: [{"issuer": "https://…", "audience": "…"}]'
+    )
+    api_port: int = Field(8095, ge=0, le=65535, description="the drivers' API and page; 0 picks a free port")
+    api_url: str | None = Field(
+        None, description="https address under which drivers reach `d2ev api`; by default this machine's own"
+    )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     starts_per_second: float = Field(
@@ -87,6 +122,20 @@ class Settings(BaseSettings):
         if not host or not port.isdigit():
             raise ValueError("give host:port")
         return value
+
+    @field_validator("issuers")
+    @classmethod
+    def _apart(cls, value: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+        if len({issuer.prefix for issuer in value}) < len(value) or len({one.issuer for one in value}) < len(value):
+            raise ValueError("two issuers need a prefix that tells their drivers apart")
+        return value
+
+    @field_validator("api_url")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        if value is not None and (not Issuer.safe(value) or urlsplit(value).path not in {"", "/"}):
+            raise ValueError("give an https address without a path; http is for this machine only")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("oem_urls", "feed_urls")
     @classmethod
@@ -170,6 +219,10 @@ def _refuse_shortcuts(settings: Settings) -> None:
     problems = {
         "D2EV_REPLICATION": settings.replication < 3 and "production needs 3 replicas",
         "D2EV_SEAL_KEY": settings.seal_key is None and "production needs a seal key (base64 of 32 random bytes)",
+        "D2EV_ISSUERS": any(not one.issuer.startswith("https://") for one in settings.issuers)
+        and "a development issuer signs in anybody; production needs an https one",
+        "D2EV_API_URL": bool(settings.api_url and not settings.api_url.startswith("https://"))
+        and "production needs an https address",
         "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
     }
     for name, problem in problems.items():
