@@ -19,6 +19,7 @@ from streams.contracts.session import SessionSettled
 from streams.contracts.vehicle import VehicleState
 from streams.domain.status import (
     StatusState,
+    next_turn,
     observe_account,
     observe_preference,
     observe_registration,
@@ -105,6 +106,7 @@ class Reporter:
         if told is not None and told.version != row.told:
             work.put(STATUSES, car, row.model_copy(update={"told": told.version}))
             work.send(STATUS, car, told)
+        work.due.set(car, next_turn(row.state, work.now))
 
 
 def _note(work: Work, car: str, message: object) -> None:

@@ -94,6 +94,17 @@ def status(s: StatusState, now: datetime, *, controllable: bool = True) -> Drive
     return told.model_copy(update={"version": stable_id(content)})
 
 
+def next_turn(s: StatusState, now: datetime) -> datetime | None:
+    """When the status will say something else by the clock alone: a block begins or ends, a reading grows old."""
+    schedule, state = _in_force(s), s.state
+    turns = [at for block in schedule.blocks for at in (block.start, block.end)] if schedule else []
+    if schedule and schedule.ready_by:
+        turns.append(schedule.ready_by)
+    if state and state.soc_time and state.plug is Plug.PLUGGED:
+        turns += [state.soc_time + age for age in wording.AGES]
+    return min((at for at in turns if at > now), default=None)
+
+
 def _bare(
     s: StatusState, registration: Registration, schedule: Schedule | None, now: datetime, *, controllable: bool
 ) -> DriverStatus:

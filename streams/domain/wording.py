@@ -21,9 +21,10 @@ from streams.domain.words import WORDS
 TITLE_CHARS: Final = 40
 BODY_CHARS: Final = 160
 
+#: From these ages on the time of a reading is told, with its weekday, with its date.
+AGES: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=6))
+
 _NAME_CHARS: Final = 14
-_FRESH: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
 
 #: Plans that charge; once their blocks are over, so are they.
 _CHARGES: Final = {
@@ -80,10 +81,10 @@ def clock(at: datetime, zone: str, now: datetime, *, about: bool = False, langua
         rounded = at - timedelta(seconds=seconds, microseconds=local.microsecond)
         local = (rounded + timedelta(minutes=5 if seconds >= 150 else 0)).astimezone(ZoneInfo(zone))
     time = f"{local:%H:%M}"
-    if abs(at - now) < _DAY:
+    if abs(at - now) < AGES[1]:
         return time
     words = WORDS[language]
-    if abs(at - now) < 6 * _DAY:
+    if abs(at - now) < AGES[2]:
         return words["day_time"].format(day=words["days"].split()[local.weekday()], time=time)
     return words["date_time"].format(day=local.day, month=words["months"].split()[local.month - 1], time=time)
 
@@ -217,7 +218,7 @@ def _reached(status: DriverStatus, plan: str, to: Audience) -> str:
 
 def _heard(status: DriverStatus, to: Audience) -> str:
     """What an old reading is worth: its time, while the cable is in."""
-    if status.soc_time is None or status.plug is not Plug.PLUGGED or status.at - status.soc_time < _FRESH:
+    if status.soc_time is None or status.plug is not Plug.PLUGGED or status.at - status.soc_time < AGES[0]:
         return ""
     return to.text("heard").format(at=to.time(status.soc_time))
 

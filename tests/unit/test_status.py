@@ -4,17 +4,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agents.driver_status import stage
+from oem_connectors import registry
 from streams.contracts.account import AccountState, Link
 from streams.contracts.driver_status import DriverStatus, StatusReason
-from streams.contracts.internal import Standing
-from streams.contracts.schedule import Schedule
+from streams.contracts.internal import Standing, Tick, TickPhase
+from streams.contracts.schedule import Block, Schedule
 from streams.contracts.telemetry import Charge, Plug
 from streams.domain import status as rules
 from streams.domain.case import PlanRules
 from streams.domain.market import Market
 from streams.domain.planning import PlanningState, decide
 from streams.domain.status import StatusState, status
+from streams.topics import REGISTRATION, SCHEDULE, TICK, VEHICLE
+from tests.desk import Desk
 from tests.night import CAR, PLUGGED, TWO_RATES, after, forecast, preference, registration, session, state
 
 MARKET = Market(forecast(TWO_RATES), None)
@@ -140,3 +146,59 @@ def test_an_older_message_never_undoes_a_newer_one() -> None:
     assert rules.observe_account(rules.observe_account(known, LOST), LOST.model_copy(update={"since": earlier})) == (
         rules.observe_account(known, LOST)
     )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "facts", "turn"),
+    [
+        pytest.param(1, {}, 61, id="the reading grows old"),
+        pytest.param(61, {"state": state(1)}, 390, id="the block begins"),
+        pytest.param(390, {"state": state(390, **CHARGING)}, 450, id="the reading grows old in the block"),
+        pytest.param(450, {"state": state(390, **CHARGING)}, 556, id="the block ends"),
+        pytest.param(600, {"state": state(390)}, 780, id="ready-by passes"),
+        pytest.param(900, {"state": state(390)}, 390 + 24 * 60, id="yesterday's reading"),
+        pytest.param(390 + 24 * 60, {"state": state(390)}, 390 + 6 * 24 * 60, id="last week's reading"),
+        pytest.param(9, {"state": state(8, plug=Plug.UNPLUGGED, session=session(ended_at=after(8)))}, None, id="left"),
+        pytest.param(1, {"state": None, "schedule": None}, None, id="never heard of"),
+    ],
+)
+def test_when_the_clock_alone_changes_what_is_told(minutes: float, facts: dict[str, Any], turn: float | None) -> None:
+    known: dict[str, Any] = {"registration": registration(), "state": state(minutes), "schedule": plan_of()}
+    turns_at = rules.next_turn(StatusState(car=CAR, **(known | facts)), after(minutes))
+    expected = None if turn is None else after(turn)
+    assert turns_at == expected or (turns_at and expected and abs(turns_at - expected) < timedelta(minutes=1))
+
+
+@given(
+    st.integers(0, 900), st.integers(0, 600), st.sampled_from(list(Charge)),
+    st.lists(st.integers(1, 900), min_size=2, max_size=6, unique=True), st.floats(0, 1),
+)  # fmt: skip
+def test_until_then_the_same_is_told(now: int, age: int, charge: Charge, edges: list[int], share: float) -> None:
+    pairs = zip(*[iter(sorted(edges))] * 2, strict=False)
+    blocks = tuple(Block(start=after(start), end=after(end), energy_kwh=1) for start, end in pairs)
+    plan = plan_of().model_copy(update={"blocks": blocks})
+    seen = state(now, charge=charge, soc_time=after(now - age))
+    known = StatusState(car=CAR, registration=registration(), state=seen, schedule=plan)
+    turn = rules.next_turn(known, after(now))
+    assert turn is not None
+    between = after(now) + (turn - after(now)) * share - timedelta(microseconds=1)
+    first, later = status(known, after(now)), status(known, max(after(now), between))
+    assert first is not None
+    assert later is not None
+    assert first.version == later.version
+
+
+def test_the_stage_tells_a_turn_by_the_clock_once_and_after_a_restart() -> None:
+    desk = Desk(stage(registry.load()))
+
+    def tell(minutes: float, *messages: tuple[Any, str, Any]) -> list[str]:
+        tick = (TICK, "", Tick(phase=TickPhase.TELL, at=after(minutes)))
+        return [send.message.reason.value for send in desk.give(after(minutes), *messages, tick)]
+
+    facts = [(REGISTRATION, CAR, registration(model="sim-one")), (VEHICLE, CAR, state()), (SCHEDULE, CAR, plan_of())]
+    assert tell(1, *facts) == ["waiting_for_cheap"]
+    assert tell(30) == []
+    assert tell(61) == ["waiting_for_cheap"]
+    assert tell(389) == []
+    desk.restart()
+    assert [tell(389), tell(391), tell(392)] == [[], ["starting"], []]
