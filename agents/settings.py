@@ -106,6 +106,22 @@ class Settings(BaseSettings):
     api_url: str | None = Field(
         None, description="https address under which drivers reach `d2ev api`; by default this machine's own"
     )
+    api_proxies: int = Field(0, ge=0, le=5, description="proxies of yours before `d2ev api`, which add X-Forwarded-For")
+    firestore: SecretStr | None = Field(
+        None, description="JSON of a service account's key file: `d2ev bridge` writes statuses to its Firestore"
+    )
+    firestore_url: str = Field("https://firestore.googleapis.com", description="or the address of a stand-in")
+    firestore_database: str = Field("(default)", pattern=r"^[a-z0-9()-]{1,63}$", description="database in the project")
+    firestore_collection: str = Field(
+        "d2ev_status",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+)*$",
+        description="collection of the statuses, one document per car; how far they are is beside it, in …_log",
+    )
+    firestore_hook: dict[str, str] = Field(
+        default_factory=dict,
+        description='whose events of documents are taken, JSON: {"audience": "https://…", "email": "…"}',
+    )
+    bridge_port: int = Field(8091, ge=0, le=65535, description="events of Firestore; 0 picks a free port")
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     starts_per_second: float = Field(
@@ -144,6 +160,20 @@ class Settings(BaseSettings):
             parts = urlsplit(url)
             if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
                 raise ValueError(f"{name}: give an https address; http is for this machine only")
+        return value
+
+    @field_validator("firestore_url")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        if not Issuer.safe(value):
+            raise ValueError("give an https address; http is for this machine only")
+        return value
+
+    @field_validator("firestore_hook")
+    @classmethod
+    def _hook(cls, value: dict[str, str]) -> dict[str, str]:
+        if value and not {"audience", "email"} <= value.keys() <= {"audience", "email", "issuer"}:
+            raise ValueError("give audience and email")
         return value
 
     @field_validator("oem_streams")
