@@ -131,7 +131,8 @@ class LogReader(ABC):
         if record.topic == TICK.name:
             self._tick(record.value)
             return None
-        return Said(self._sources[record.topic], record.key.decode(errors="replace"), record.value)
+        erased_at = serde.event_time(record.headers, record.timestamp) if record.value is None else None
+        return Said(self._sources[record.topic], record.key.decode(errors="replace"), record.value, erased_at)
 
     def _tick(self, value: bytes) -> None:
         tick = serde.decode(TICK.name, value)
