@@ -18,6 +18,11 @@ def access_context(account: str) -> str:
     return f"access|{account}"
 
 
+def push_context(account: str) -> str:
+    """What the address of a device is bound to."""
+    return f"push|{account}"
+
+
 def data_key(sealer: Sealer, account: str, now: datetime) -> KeyRow:
     """A fresh data key, wrapped by the seal key of today."""
     return KeyRow(account=account, wrapped=sealer.seal(new_key(), _context(account)), since=now)

@@ -21,6 +21,15 @@ PREFIX = "D2EV_"
 FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_", "D2EV_KAFKA_")
 
 
+#: The push services of today's browsers.
+PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "web.push.apple.com",
+    ".push.apple.com",
+    "updates.push.services.mozilla.com",
+    ".push.services.mozilla.com",
+    ".notify.windows.com",
+)
 #: Where tokens may travel without TLS.
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -122,6 +131,9 @@ class Settings(BaseSettings):
         description='whose events of documents are taken, JSON: {"audience": "https://…", "email": "…"}',
     )
     bridge_port: int = Field(8091, ge=0, le=65535, description="events of Firestore; 0 picks a free port")
+    push_hosts: tuple[str, ...] = Field(
+        PUSH_HOSTS, description="hosts of Web Push services, JSON list; a leading dot stands for all below it"
+    )
     poll_grid_seconds: int = Field(1, ge=1, le=3600, description="reads fall on multiples of this")
     edge_spread_seconds: int = Field(600, ge=0, le=1800, description="random delay at slot edges, per car and session")
     starts_per_second: float = Field(
