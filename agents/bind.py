@@ -10,6 +10,7 @@ import faust
 from agents.engine import transport
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
+from agents.engine.tables import TableManager
 from agents.settings import Settings
 from streams.topics import TICK
 from tables.table import Table
@@ -24,6 +25,7 @@ def faust_app(settings: Settings) -> Any:
         settings.app_id,
         broker=f"{transport.SCHEME}://{settings.bootstrap}",
         store="rocksdb://",
+        TableManager=TableManager,
         datadir=str(settings.data_dir),
         web_enabled=False,
         topic_allow_declare=False,
