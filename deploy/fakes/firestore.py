@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from itertools import count
 from typing import Any, Final, NamedTuple
 
@@ -66,7 +67,7 @@ class FakeFirestore:
         self.slow_seconds = 60.0
         self.exchanges = 0
         self._clock = clock
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _key()
         self._tokens: dict[str, datetime] = {}
         self._numbers = count(1)
         self._ended = asyncio.Event()
@@ -198,6 +199,11 @@ class FakeFirestore:
 
     async def _end(self, _app: web.Application) -> None:
         self._ended.set()
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _cut(request: web.Request) -> None:
