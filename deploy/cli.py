@@ -11,6 +11,7 @@ from agents.settings import BadSettings
 from deploy.bench.pipeline import VariantFailed
 from deploy.brokers.errors import BrokerError
 from deploy.commands import (
+    api,
     asyncapi,
     backtest,
     bench,
@@ -53,6 +54,7 @@ def app() -> typer.Typer:
     cli.command("worker")(processes.worker)
     cli.command("guardian")(guardian.guardian)
     cli.command("ingress")(ingress.ingress)
+    cli.command("api")(api.api)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
     cli.add_typer(feeds.app(), name="feeds")

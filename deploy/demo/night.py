@@ -12,8 +12,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pydantic import SecretStr
-
 from agents.clock import ticks
 from agents.engine.log import LogWriter, Outgoing
 from agents.sealing import Sealer
@@ -21,6 +19,7 @@ from agents.settings import Settings, load
 from deploy import topics
 from deploy.brokers.embedded import EmbeddedBroker
 from deploy.demo import feed, recorded
+from deploy.demo.environment import environment
 from deploy.demo.fleet import SimVehicle, fleet
 from deploy.demo.live import Car, Live, WorkerInfo
 from deploy.demo.load import Loads
@@ -154,7 +153,7 @@ class Night:
         self.writer = LogWriter(bootstrap)
         await self.writer.start()
         stack.push_async_callback(self.writer.stop)
-        self.workers = self.make_workers(options.run_dir, _environment(self.settings))
+        self.workers = self.make_workers(options.run_dir, environment(self.settings))
         stack.push_async_callback(self.workers.close)
         self.live.bootstrap = bootstrap
         await self.workers.start("worker-1")
@@ -269,27 +268,6 @@ def coming_and_going(workers: int, window: recorded.Window) -> dict[datetime, Ho
 
 async def _awaited(starting: Awaitable[object]) -> None:
     await starting
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    import json
-
-    return {
-        "D2EV_ENV": settings.env,
-        "D2EV_BOOTSTRAP": settings.bootstrap,
-        "D2EV_PARTITIONS": str(settings.partitions),
-        "D2EV_CLOCK": settings.clock,
-        "D2EV_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
-        "D2EV_OEM_URLS": json.dumps(settings.oem_urls),
-        "D2EV_OEM_APPS": json.dumps(_plain(settings.oem_apps)),
-        "D2EV_POLL_GRID_SECONDS": str(settings.poll_grid_seconds),
-        "D2EV_SESSION_TIMEOUT_SECONDS": str(settings.session_timeout_seconds),
-        "D2EV_LOG_LEVEL": "info",
-    }
-
-
-def _plain(apps: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, str]]:
-    return {oem: {name: secret.get_secret_value() for name, secret in app.items()} for oem, app in apps.items()}
 
 
 def _processed(statuses: list[dict[str, Any]], ends: dict[str, int]) -> int:
