@@ -1,0 +1,101 @@
+"""Words, times and amounts for one reader: in their language, at the clock of the home, everyday units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from agents.driver_api.page.words import WORDS
+from streams.contracts.base import Language
+from streams.domain.wording import clock
+
+_SIGNS: Final[Mapping[str, str]] = {"EUR": "€", "GBP": "£", "USD": "$"}
+#: What prices of energy are quoted in.
+_COINS: Final[Mapping[str, str]] = {
+    "EUR": "ct", "GBP": "p", "USD": "¢", "SEK": "öre", "DKK": "øre", "NOK": "øre", "CHF": "Rp.",
+}  # fmt: skip
+
+
+class Speech(NamedTuple):
+    """How to say things to one reader."""
+
+    language: Language
+    zone: str
+    now: datetime
+
+    def text(self, name: str, **values: object) -> str:
+        """The text of that name, filled."""
+        return WORDS[self.language][name].format(**values)
+
+    def time(self, at: datetime | None) -> str:
+        """An exact time; the weekday or date where it is far."""
+        return "" if at is None else clock(at, self.zone, self.now, language=self.language)
+
+    def about(self, at: datetime | None) -> str:
+        """An estimated time."""
+        return "" if at is None else clock(at, self.zone, self.now, about=True, language=self.language)
+
+    def wall(self, at: datetime) -> str:
+        """Hours and minutes; with the zone's short name in the hour that the clock shows twice."""
+        local = at.astimezone(ZoneInfo(self.zone))
+        return f"{local:%H:%M} {local:%Z}" if _twice(local) else f"{local:%H:%M}"
+
+    def day(self, at: datetime) -> str:
+        """The weekday and the date."""
+        local = at.astimezone(ZoneInfo(self.zone))
+        weekday = list(_DAYS)[local.weekday()]
+        name, month = self.text(f"day.{weekday}"), self.month(local.month)
+        return f"{name} {local.day} {month}" if self.language == "en" else f"{name}, {local.day}. {month}"
+
+    def month(self, number: int) -> str:
+        """The name of a month of the year."""
+        return self.text("months").split()[number - 1]
+
+    def month_of(self, month: str) -> str:
+        """YYYY-MM for people."""
+        return f"{self.month(int(month[5:]))} {month[:4]}"
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """A number with so many decimals."""
+        rounded = round(value, digits) + 0.0
+        text = f"{rounded:.{digits}f}".replace("-", "−")
+        return text.replace(".", ",") if self.language == "de" else text
+
+    def money(self, value: float, currency: str) -> str:
+        """An amount of money."""
+        sign, amount = _SIGNS.get(currency), self.number(abs(value), 2)
+        minus = "−" if round(value, 2) < 0 else ""
+        if sign is None or self.language == "de":
+            return f"{minus}{amount} {sign or currency}"
+        return f"{minus}{sign}{amount}"
+
+    def kg(self, grams: float) -> str:
+        """A mass of CO2, in kg."""
+        return self.number(grams / 1000, 1)
+
+
+def coin(currency: str) -> tuple[str, float]:
+    """What a price per kWh is quoted in, and how many of it make one of the currency."""
+    small = _COINS.get(currency)
+    return (f"{currency}/kWh", 1.0) if small is None else (f"{small}/kWh", 100.0)
+
+
+def clock_change(start: datetime, end: datetime, zone: str) -> tuple[datetime, float] | None:
+    """The instant in (start, end] at which the clock of the zone is put forward or back, and by how many hours."""
+    home, step = ZoneInfo(zone), timedelta(minutes=15)
+    at = start.replace(minute=0, second=0, microsecond=0)
+    while at < end:
+        before, after = at.astimezone(home).utcoffset(), (at + step).astimezone(home).utcoffset()
+        if before is not None and after is not None and before != after:
+            return at + step, (after - before) / timedelta(hours=1)
+        at += step
+    return None
+
+
+def _twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset()  # type: ignore[operator]
+
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
