@@ -15,6 +15,7 @@ from deploy.commands import (
     asyncapi,
     backtest,
     bench,
+    bridge,
     broker,
     demo,
     docs,
@@ -54,6 +55,7 @@ def app() -> typer.Typer:
     cli.command("worker")(processes.worker)
     cli.command("guardian")(guardian.guardian)
     cli.command("ingress")(ingress.ingress)
+    cli.command("bridge")(bridge.bridge)
     cli.command("api")(api.api)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)

@@ -81,7 +81,7 @@ REGISTRATION = Topic(
     "outside",
     "Enrolment of a car; a tombstone erases it.",
     compacted=True,
-    beside=("driver_api",),
+    beside=("driver_api", "bridge"),
 )
 PREFERENCE = Topic(
     "d2ev.preference.state.v1",
@@ -90,7 +90,7 @@ PREFERENCE = Topic(
     "outside",
     "Ready-by, target, policy, boost and pause.",
     compacted=True,
-    beside=("driver_api",),
+    beside=("driver_api", "bridge"),
 )
 ACCOUNT = Topic(
     "d2ev.account.state.v1", AccountState, "account", "accounts", "Link health of an OEM account.", compacted=True
@@ -231,7 +231,7 @@ DEAD_LETTER = Topic(
     "Refused records: where, why, and the sealed bytes.",
     retention=timedelta(days=30),
     max_message_bytes=8 * 1_048_576,
-    beside=("ingress",),
+    beside=("ingress", "bridge"),
 )
 
 #: The clock as events: one record per partition and beat.
