@@ -1,77 +1,92 @@
-"""The two addresses of a consent: where a browser begins, and where the maker sends it back. One pair per OEM."""
+"""The way of a browser: sent to the maker with its consent sealed in a cookie, and back. One address per maker."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from html import escape
-from secrets import token_urlsafe
 from typing import Final
 
-from aiohttp import web
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
+from agents.linking.begun import PATIENCE
 from agents.linking.invitation import Invitation, Offer
 from agents.linking.linker import Linker
+from agents.linking.refused import LATER
 from oem_connectors.errors import OemError
 
 COOKIE: Final = "d2ev_link"
-_SECONDS: Final = 600
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-#: Who links, by the request that begins; None: nobody who may.
-Invite = Callable[[web.Request], Awaitable[Invitation | None]]
-#: What became of a consent: the cars, or the reason why there are none.
-Done = Callable[[list[Offer] | str], None]
+#: What became of a consent: the cars, or why there are none.
+Outcome = list[Offer] | OemError
 
 
-def app(linker: Linker, redirect_uri: Callable[[str], str], invite: Invite, done: Done) -> web.Application:
-    """Serve consents at `/link/<oem>/start` and `/link/<oem>`; `redirect_uri(oem)` is what is registered with it."""
-    door = _Door(linker, redirect_uri, invite, done)
-    made = web.Application(client_max_size=16 * 1024)
-    made.router.add_get("/link/{oem}/start", door.start)
-    made.router.add_get("/link/{oem}", door.back)
-    return made
+class Door:
+    """Sends browsers to makers and takes them back; `redirect_uri(oem)` is what is registered with the maker."""
 
+    def __init__(self, linker: Linker, redirect_uri: Callable[[str], str]) -> None:
+        self._linker, self._redirect_uri = linker, redirect_uri
 
-class _Door:
-    def __init__(self, linker: Linker, redirect_uri: Callable[[str], str], invite: Invite, done: Done) -> None:
-        self._linker, self._redirect_uri, self._invite, self._done = linker, redirect_uri, invite, done
-
-    async def start(self, request: web.Request) -> web.Response:
-        """Give the browser a session of its own, and send it to the maker."""
-        oem, session = request.match_info["oem"], token_urlsafe(32)
-        invitation = await self._invite(request)
-        if invitation is None:
-            return _page(403, "Nobody is to be linked here.")
+    async def begin(self, oem: str, invitation: Invitation, answer: Callable[[str], Response]) -> Response:
+        """`answer(address)`, with the consent in its cookie. Raises OemError."""
         back = self._redirect_uri(oem)
+        address, carried = await self._linker.begin(oem, back, invitation)
+        response = answer(address)
+        self._carry(response, oem, carried, int(PATIENCE.total_seconds()))
+        return response
+
+    async def back(self, oem: str, request: Request, driver: str, answer: Callable[[Outcome], Response]) -> Response:
+        """The maker sends the browser back: `answer(outcome)`. A consent that was used is taken from the browser."""
+        query, used = dict(request.query_params), False
         try:
-            address = await self._linker.begin(oem, session, back, invitation)
+            begun = self._linker.resume(oem, request.cookies.get(COOKIE, ""), query, driver)
+            used = True
+            outcome: Outcome = await self._linker.finish(begun, query)
+        except OemError as error:
+            outcome, used = error, used and not isinstance(error, LATER)
+        response = answer(outcome)
+        if used:
+            self._carry(response, oem, "", 0)
+        return response
+
+    def _carry(self, response: Response, oem: str, carried: str, seconds: int) -> None:
+        secure = self._redirect_uri(oem).startswith("https://")
+        response.set_cookie(
+            COOKIE, carried, max_age=seconds, path=f"/link/{oem}", httponly=True, samesite="lax", secure=secure
+        )
+
+
+def app(door: Door, invitation: Invitation, done: Callable[[Outcome], None]) -> Starlette:
+    """One invitation's consent at `/link/<oem>/start` and `/link/<oem>`, for a process that does nothing else."""
+
+    async def start(request: Request) -> Response:
+        try:
+            return await door.begin(
+                request.path_params["oem"], invitation, lambda address: RedirectResponse(address, 303, _HEADERS)
+            )
         except OemError as error:
             return _page(502, str(error))
-        answer = web.Response(status=303, headers={**_HEADERS, "Location": address})
-        secure = back.startswith("https://")
-        answer.set_cookie(
-            COOKIE, session, max_age=_SECONDS, httponly=True, samesite="Lax", secure=secure, path=f"/link/{oem}"
-        )
-        return answer
 
-    async def back(self, request: web.Request) -> web.Response:
-        """The maker sends the browser back."""
-        oem, session = request.match_info["oem"], request.cookies.get(COOKIE, "")
-        try:
-            offers = await self._linker.finish(oem, session, dict(request.query))
-        except OemError as error:
-            self._done(str(error))
-            return _page(400, f"Nothing was linked: {error}.")
-        self._done(offers)
-        lines = [f"{one.model or 'A car'}: {one.refusal or 'linked'}" for one in offers]
+    def told(outcome: Outcome) -> Response:
+        done(outcome)
+        if isinstance(outcome, OemError):
+            return _page(400, f"Nothing was linked: {outcome}.")
+        lines = [f"{one.model or 'A car'}: {one.refusal.words if one.refusal else 'linked'}" for one in outcome]
         return _page(200, *lines, "You can close this page.")
 
+    async def back(request: Request) -> Response:
+        return await door.back(request.path_params["oem"], request, invitation.driver, told)
 
-def _page(status: int, *lines: str) -> web.Response:
+    return Starlette(routes=[Route("/link/{oem}/start", start), Route("/link/{oem}", back)])
+
+
+def _page(status: int, *lines: str) -> Response:
     body = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    text = f'<!doctype html><html lang="en"><title>D2EV</title>{body}</html>'
-    return web.Response(status=status, text=text, content_type="text/html", headers=_HEADERS)
+    return HTMLResponse(f'<!doctype html><html lang="en"><title>D2EV</title>{body}</html>', status, _HEADERS)

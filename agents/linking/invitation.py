@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from agents.envelope import seal_context
 from agents.sealing import Sealer
 from oem_connectors.base import Can, Connector, Obstacle, Vehicle
 from oem_connectors.credential import pack, unpack
 from oem_connectors.home import parse_place
+from streams.contracts.base import Language
 from streams.contracts.registration import Registration
 
+
+class Refusal(StrEnum):
+    """Why a car of an account is not linked."""
+
+    COMBUSTION = Obstacle.COMBUSTION
+    SUBSCRIPTION = Obstacle.SUBSCRIPTION
+    CONSENT = Obstacle.CONSENT
+    PAIRING = Obstacle.PAIRING
+    TAKEN = "taken"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return REFUSALS[self]
+
+
 REFUSALS: Final = {
-    Obstacle.COMBUSTION: "it has no battery that is charged with a cable",
-    Obstacle.SUBSCRIPTION: "the maker's connected service has ended, or was never begun, for this car",
-    Obstacle.CONSENT: "the driver has not agreed to what is needed: reading the car and charging it",
-    Obstacle.PAIRING: "the car takes no commands until its driver has paired the key",
+    Refusal.COMBUSTION: "it has no battery that is charged with a cable",
+    Refusal.SUBSCRIPTION: "the maker's connected service has ended, or was never begun, for this car",
+    Refusal.CONSENT: "the driver has not agreed to what is needed: reading the car and charging it",
+    Refusal.PAIRING: "the car takes no commands until its driver has paired the key",
+    Refusal.TAKEN: "another driver has linked it, and has to unlink it first",
 }
+#: Context of a dump that is sealed at once: the only one that holds the home.
+OPENLY: Final = "sealed at once"
 _CONTROL: Final = Can.START | Can.STOP
 
 
@@ -39,6 +68,11 @@ class Invitation(BaseModel):
     usable_kwh: float = Field(gt=0, le=300)
     power_kw: float = Field(gt=0, le=50)
     details: dict[str, str] = Field(default_factory=dict)
+    language: Language = Field(default="en", description="of the sentences and pushes about the cars")
+
+    @field_serializer("home", when_used="json")
+    def _hidden(self, value: SecretStr | None, info: SerializationInfo) -> str | None:
+        return None if value is None else value.get_secret_value() if info.context == OPENLY else str(value)
 
     @field_validator("home")
     @classmethod
@@ -69,7 +103,7 @@ class Offer(NamedTuple):
     model: str
     can: Can
     registration: Registration | None
-    refusal: str | None
+    refusal: Refusal | None
 
     def as_json(self) -> dict[str, object]:
         """For a terminal or a page: no id of the maker's."""
@@ -77,7 +111,8 @@ class Offer(NamedTuple):
         linked = self.registration is not None
         advice = linked and _CONTROL not in self.can
         return {
-            "car": self.car, "model": self.model, "linked": linked, "refused": self.refusal,
+            "car": self.car, "model": self.model, "linked": linked,
+            "refused": None if self.refusal is None else self.refusal.words,
             "capabilities": can, "control": "advice only" if advice else "by plan" if linked else None,
         }  # fmt: skip
 
@@ -93,13 +128,18 @@ def with_details(credential: SecretStr, invitation: Invitation) -> SecretStr:
     return pack(held.token, {**invitation.all_details(), **held.details})
 
 
+def refused(connector: Connector, vehicle: Vehicle, account: str, refusal: Refusal) -> Offer:
+    """A listed car that is not linked."""
+    return Offer(car_key(account, vehicle.id), vehicle.model, connector.capabilities(vehicle.model), None, refusal)
+
+
 def offer(
     connector: Connector, vehicle: Vehicle, invitation: Invitation, grant: SecretStr, sealer: Sealer, now: datetime
 ) -> Offer:
     """What becomes of one listed car. `grant` is the packed refresh token that its calls are made with."""
-    car, can = car_key(invitation.account, vehicle.id), connector.capabilities(vehicle.model)
     if vehicle.obstacle is not None:
-        return Offer(car, vehicle.model, can, None, REFUSALS[vehicle.obstacle])
+        return refused(connector, vehicle, invitation.account, Refusal(vehicle.obstacle))
+    car, can = car_key(invitation.account, vehicle.id), connector.capabilities(vehicle.model)
     registration = Registration(
         car=car,
         driver=invitation.driver,
