@@ -123,7 +123,7 @@ class Book:
 
     def _take(self, said: Said, messages: list[tuple[str, MessageView]]) -> Iterable[str]:
         """Take one record in; returns the cars that it is about."""
-        topic, key, value = said
+        topic, key, value = said.source, said.key, said.value
         if topic in _RAW:
             return self._keep(key, _RAW[topic], value)
         if topic == REGISTRATION.name:
