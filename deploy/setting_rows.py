@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from agents.settings import PREFIX, Settings
@@ -36,7 +37,7 @@ def setting_rows(environ: Mapping[str, str]) -> list[SettingRow]:
 def _row(name: str, field: FieldInfo, given: Mapping[str, str]) -> SettingRow:
     default = _written(field.get_default(call_default_factory=True, validated_data={}))
     value = given.get(name, default)
-    if SecretStr in (field.annotation, *get_args(field.annotation)) and value not in {"", "[]"}:
+    if _holds_secrets(field.annotation) and value not in {"", "[]", "{}"}:
         value = MASK
     return SettingRow(
         name, _kind(field), default, _CREDENTIALS.sub(MASK, value), name in given, field.description or ""
@@ -56,8 +57,9 @@ def _kind(field: FieldInfo) -> str:
         return ", ".join(choices)
     if SecretStr in get_args(field.annotation):
         return "JSON list of secrets" if get_origin(field.annotation) is tuple else "secret"
-    name = getattr(field.annotation, "__name__", str(field.annotation))
-    word = {"str": "text", "int": "whole number", "float": "number", "dict": "JSON object", "Path": "path"}[name]
+    given = [one for one in get_args(field.annotation) if one is not type(None)]
+    kind = given[0] if type(None) in get_args(field.annotation) else get_origin(field.annotation) or field.annotation
+    word = _WORDS[kind]
     bounds = [
         f"{sign} {getattr(rule, sign_name)}"
         for rule in field.metadata
@@ -67,4 +69,14 @@ def _kind(field: FieldInfo) -> str:
     return " ".join([word, *bounds])
 
 
+def _holds_secrets(annotation: Any) -> bool:
+    """Whether a secret is anywhere in a value of this type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secrets(field.annotation) for field in annotation.model_fields.values())
+    return annotation is SecretStr or any(_holds_secrets(one) for one in get_args(annotation))
+
+
+_WORDS: Mapping[Any, str] = {
+    str: "text", int: "whole number", float: "number", dict: "JSON object", tuple: "JSON list", Path: "path",
+}  # fmt: skip
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

@@ -31,6 +31,9 @@ def test_the_defaults_shown_are_the_defaults_used() -> None:
         pytest.param("D2EV_SEAL_KEY", "c2VjcmV0", MASK, id="secret"),
         pytest.param("d2ev_seal_key", "c2VjcmV0", MASK, id="secret in small letters"),
         pytest.param("D2EV_OEM_URLS", '{"x": "https://me:pw@oem/"}', f'{{"x": "https://{MASK}@oem/"}}', id="login"),
+        pytest.param("D2EV_OEM_APPS", '{"x": {"client_secret": "s"}}', MASK, id="secrets by maker"),
+        pytest.param("D2EV_FEED_KEYS", '{"x": {"api_key": "s"}}', MASK, id="keys of feeds"),
+        pytest.param("D2EV_ISSUERS", '[{"client_secret": "s"}]', MASK, id="a secret among other things"),
         pytest.param("D2EV_PARTITIONS", "many", "many", id="not valid, still shown"),
     ],
 )
