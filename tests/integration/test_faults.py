@@ -29,7 +29,22 @@ async def assert_store_is_the_log(night: Night) -> None:
     assert digest(stored(data(night))) == digest(log)
 
 
-async def test_the_broker_restarts_politely_and_by_power_cut(own_kafka: Kafka, tmp_path: Path) -> None:
+async def lose_the_store(night: Night) -> None:
+    """Nothing is commanded before the tables are back, as they were."""
+    await night.workers.stop("worker-1")  # politely: its last second is committed, so nothing is done again
+    before, switched = digest(stored(data(night))), commands_seen(night)
+    assert len(before) > night.options.partitions
+    shutil.rmtree(data(night))
+    worker = await night.workers.start("worker-1")
+    while not worker.status.get("ready"):
+        await night.workers.statuses()
+        assert commands_seen(night) == switched, "a command left before the tables were back"
+    assert digest(stored(data(night))) == before
+
+
+async def test_the_broker_restarts_politely_and_by_power_cut_and_a_lost_store_comes_back_from_the_log(
+    own_kafka: Kafka, tmp_path: Path
+) -> None:
     handle = own_kafka.handle
     assert handle
 
@@ -42,28 +57,7 @@ async def test_the_broker_restarts_politely_and_by_power_cut(own_kafka: Kafka, t
         await asyncio.to_thread(handle.restart, kill=True)
 
     chosen = options(tmp_path / "run", bootstrap=own_kafka.bootstrap)
-    night, summary = await live(chosen, {6: restart, 10: power_cut})
-    assert_nothing_lost_or_doubled(night, summary)
-    assert summary["ready_by"]["missed"] == 0
-    await assert_store_is_the_log(night)
-
-
-async def test_a_lost_store_comes_back_from_the_log_before_anything_is_commanded(
-    empty_kafka: Kafka, tmp_path: Path
-) -> None:
-    async def lose_the_store(night: Night) -> None:
-        await night.workers.stop("worker-1")  # politely: its last second is committed, so nothing is done again
-        before, switched = digest(stored(data(night))), commands_seen(night)
-        assert len(before) > night.options.partitions
-        shutil.rmtree(data(night))
-        worker = await night.workers.start("worker-1")
-        while not worker.status.get("ready"):
-            await night.workers.statuses()
-            assert commands_seen(night) == switched, "a command left before the tables were back"
-        assert digest(stored(data(night))) == before
-
-    chosen = options(tmp_path / "run", bootstrap=empty_kafka.bootstrap)
-    night, summary = await live(chosen, {11: lose_the_store})
+    night, summary = await live(chosen, {6: restart, 10: power_cut, 11: lose_the_store})
     assert_nothing_lost_or_doubled(night, summary)
     assert summary["ready_by"]["missed"] == 0
     await assert_store_is_the_log(night)

@@ -22,7 +22,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return summary
 
 
-@pytest.mark.parametrize("partitions", [pytest.param(1, marks=pytest.mark.long), 16])
+@pytest.mark.parametrize(
+    "partitions", [8, pytest.param(1, marks=pytest.mark.long), pytest.param(16, marks=pytest.mark.long)]
+)
 async def test_kafka_lives_the_embedded_night_on_any_partition_count(
     empty_kafka: Kafka, tmp_path: Path, embedded: dict[str, Any], partitions: int
 ) -> None:
