@@ -50,6 +50,7 @@ class DriverStatus(Contract):
     session_id: str | None = None
     plan_revision: int | None = None
     next_start: Instant | None = None
+    planned_until: Instant | None = Field(default=None, description="end of the planned block that runs now")
     ready_at: Instant | None = None
     ready_by: Instant | None = None
     target_soc_pct: Percent | None = None

@@ -123,6 +123,7 @@ def _bare(
         session_id=session.id if session else None,
         plan_revision=schedule.revision if schedule else None,
         next_start=_next_start(schedule, now),
+        planned_until=_planned_until(schedule, now),
         ready_at=schedule.ready_at if schedule else None,
         ready_by=schedule.ready_by if schedule else None,
         target_soc_pct=_target_pct(s, schedule),
@@ -165,6 +166,11 @@ def _in_force(s: StatusState) -> Schedule | None:
 def _next_start(schedule: Schedule | None, now: datetime) -> datetime | None:
     starts = (block.start for block in schedule.blocks if block.start > now) if schedule else iter(())
     return next(starts, None)
+
+
+def _planned_until(schedule: Schedule | None, now: datetime) -> datetime | None:
+    ends = (block.end for block in schedule.blocks if block.start <= now < block.end) if schedule else iter(())
+    return next(ends, None)
 
 
 def _target_pct(s: StatusState, schedule: Schedule | None) -> float | None:
@@ -259,7 +265,7 @@ def _by_plan(schedule: Schedule, charge: Charge, now: datetime) -> StatusReason:
     if whoever is not None:
         return whoever
     flowing = charge in FLOWING
-    if any(block.start <= now < block.end for block in schedule.blocks):
+    if _planned_until(schedule, now) is not None:
         return _in_block(schedule, flowing=flowing)
     if flowing:
         return StatusReason.STOPPING  # whose hand it was, if not ours, control tells

@@ -115,7 +115,7 @@ def notice(kind: NotificationKind, status: DriverStatus) -> tuple[str, str]:
         title = to.text("title").format(name=_short(status.name), title=title)
     if kind is NotificationKind.DONE:
         return title, _done(status, to)
-    if kind is NotificationKind.PLAN_MOVED and status.next_start and status.ready_by:
+    if kind is NotificationKind.PLAN_MOVED and not status.planned_until and status.next_start and status.ready_by:
         name = "plan_moved.body" if status.controllable else "plan_moved.body.advised"
         return title, to.text(name).format(start=to.about(status.next_start), by=to.time(status.ready_by))
     return title, status.sentence

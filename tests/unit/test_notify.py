@@ -43,9 +43,14 @@ def kinds(*statuses: tuple[float, DriverStatus]) -> list[str]:
     return [event.kind.value for event in told(list(statuses))[1]]
 
 
-SETTLED = {"settled_session_id": "s1", "saved": 1.5, "saved_carbon_g": 900.0, "currency": "GBP"}
-GONE = {"session_id": None, "plan_revision": None, "next_start": None, "plug": Plug.UNPLUGGED}
+SETTLED: dict[str, Any] = {
+    "settled_session_id": "s1", "saved": 1.5, "saved_carbon_g": 900.0, "cost": 3, "charged_kwh": 20, "currency": "GBP"
+}  # fmt: skip
+GONE: dict[str, Any] = {"session_id": None, "plan_revision": None, "next_start": None, "plug": Plug.UNPLUGGED}
 R = StatusReason
+NOW: dict[str, Any] = {"next_start": None, "planned_until": after(800)}
+CHARGES: dict[str, Any] = {"charge": Charge.CHARGING}
+BOOSTED = seen(R.CHARGING_BOOST, **NOW, **CHARGES)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +83,58 @@ R = StatusReason
             ["cannot_be_ready"] * 2, id="a new promise is a new warning",
         ),
         pytest.param([(1, seen(R.CANNOT_CONTROL))] * 2, ["cannot_control"], id="does not obey"),
+        pytest.param([(1, BOOSTED)] * 2, ["boosted"], id="plugged in and boosted is one piece of news"),
+        pytest.param([(1, seen()), (2, BOOSTED), (3, BOOSTED)], ["plugged_in", "boosted"], id="boosted"),
         pytest.param(
-            [(1, seen(R.CHARGING_BOOST, next_start=None))] * 2, ["plugged_in", "boosted"], id="boosted"
+            [(1, seen()), (2, BOOSTED), (3, seen(R.STARTING, **NOW)), (4, BOOSTED)], ["plugged_in", "boosted"],
+            id="a boosted car that stops for a moment",
         ),
+        pytest.param(
+            [(1, seen()), (2, BOOSTED), (3, seen()), (4, BOOSTED)], ["plugged_in", "boosted", "boosted"],
+            id="boosted again; that the old plan holds again is no news",
+        ),
+        pytest.param(
+            [(1, seen()), (2, BOOSTED), (3, seen(next_start=after(480)))], ["plugged_in", "boosted", "plan_moved"],
+            id="another plan after a boost",
+        ),
+        pytest.param(
+            [(1, seen()), (2, seen(R.STARTING, **NOW)), *[(n, seen(R.CHARGING_AS_PLANNED, **NOW)) for n in (3, 4)]],
+            ["plugged_in", "plan_moved"], id="moved to now, said once it charges",
+        ),
+        pytest.param(
+            [(1, seen(R.STARTING, **NOW)), (3, seen(R.CHARGING_AS_PLANNED, **NOW)), (9, seen())], ["plugged_in"],
+            id="charged at once, the rest later",
+        ),
+        pytest.param(
+            [(1, seen()), (370, seen(R.CHARGING_AS_PLANNED, **NOW))], ["plugged_in"], id="begins a little early"
+        ),
+        pytest.param(
+            [(n, seen(next_start=after(at))) for n, at in enumerate((390, 450, 390, 450))],
+            ["plugged_in", *["plan_moved"] * 3], id="there and back again, each time",
+        ),
+        pytest.param(
+            [(1, seen()), (2, seen(next_start=after(420))), (3, seen())], ["plugged_in"], id="a little and back"
+        ),
+        pytest.param(
+            [(1, seen()), (2, seen(R.CANNOT_CONTROL)), (3, seen()), (4, seen(R.CANNOT_CONTROL))],
+            ["plugged_in", "cannot_control"], id="the same trouble still",
+        ),
+        pytest.param(
+            [(1, seen(R.CANNOT_CONTROL)), (3, seen(**CHARGES)), (4, seen(R.CANNOT_CONTROL))],
+            ["cannot_control", "plugged_in", "cannot_control"], id="trouble that was over comes again",
+        ),
+        pytest.param(
+            [(1, seen()), *[(n, seen(one)) for n in range(2, 9) for one in (R.AT_RISK, R.STARTING)]],
+            ["plugged_in", "at_risk"], id="at risk until it is seen to charge",
+        ),
+        pytest.param(
+            [(1, seen()), *[(n, one) for n in range(2, 9) for one in (seen(R.AT_RISK), seen(**CHARGES))]],
+            ["plugged_in", *["at_risk"] * 3], id="trouble that comes and goes is not told for ever",
+        ),
+        pytest.param(
+            [(1, seen(R.PAUSED, next_start=None))] * 2, ["plugged_in"], id="paused: told at plug-in, else no news"
+        ),
+        pytest.param([(1, seen()), (2, seen(R.PAUSED, next_start=None))], ["plugged_in"], id="paused by the driver"),
         pytest.param([(1, seen(R.LINK_LOST))] * 2, ["link_lost"], id="link lost"),
         pytest.param(
             [(1, seen(R.LINK_LOST)), (2, seen(R.PLANNING)), (3, seen(R.LINK_LOST))], ["link_lost"] * 2,
@@ -88,8 +142,16 @@ R = StatusReason
         ),
         pytest.param([(MORNING, seen(R.UNPLUGGED, **GONE, **SETTLED))] * 2, ["done"], id="done"),
         pytest.param(
-            [(MORNING, seen(R.UNPLUGGED, **GONE, **(SETTLED | {"saved": 0, "saved_carbon_g": 0})))], [],
+            [(MORNING, seen(R.UNPLUGGED, **GONE, **(SETTLED | {"charged_kwh": 0})))], [],
             id="a session without energy is not worth a push",
+        ),
+        pytest.param(
+            [(MORNING, seen(R.UNPLUGGED, **GONE, **(SETTLED | {"saved": 0, "saved_carbon_g": 0})))], ["done"],
+            id="one that saved nothing is",
+        ),
+        pytest.param(
+            [(MORNING, seen(R.UNPLUGGED, **GONE, **SETTLED)), (MORNING + 9, seen(session_id="s2", **SETTLED))],
+            ["done", "plugged_in"], id="plugged in again",
         ),
     ],
 )  # fmt: skip
