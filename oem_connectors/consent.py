@@ -23,7 +23,8 @@ class Consent:
 
     `query` is added to the address, `form` to the exchange of the code; their names in braces come from the app's
     settings, and `{redirect_uri}`, `{state}`, `{code}`, `{user_id}` and `{verifier}` from the flow. `details` turns
-    what came back (redirect's query and answer of the exchange, merged) into what later calls need to know.
+    what came back (redirect's query and answer of the exchange, merged) into what later calls need to know; `asks`
+    names what calls need and only the driver knows.
     """
 
     flow: Flow
@@ -34,4 +35,5 @@ class Consent:
     form: Mapping[str, str] = field(default_factory=dict)
     token_path: str = ""
     pkce: bool = False
+    asks: tuple[str, ...] = ()
     details: Callable[[Mapping[str, str]], Mapping[str, str]] = field(default=lambda _back: {})

@@ -8,10 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from oem_connectors.base import Connector
+from oem_connectors.consent import Flow
 from oem_connectors.errors import Rejected
 
 Names = Mapping[str, str]
 _NAME = re.compile(r"\{([a-z_]+)\}")
+#: What a consent brings by itself.
+_OF_THE_FLOW = frozenset({"redirect_uri", "state", "challenge", "code", "user_id", "verifier", "device_code"})
 
 
 def filled(template: str, names: Names) -> str:
@@ -52,3 +55,13 @@ def names_of(connector: Connector) -> list[str]:
     for call in (connector.read, connector.list_vehicles, *connector.commands.values(), *also):
         texts += [call.path, *call.headers.values(), {} if callable(call.body) else call.body]
     return sorted(set(_NAME.findall(str(texts))) - {"vehicle", "token", "refresh_token"})
+
+
+def registered_with(connector: Connector) -> frozenset[str]:
+    """What the operator has to register with the maker before accounts can be linked."""
+    consent = connector.consent
+    if consent is None:
+        return frozenset()
+    asked = {"client_id": "{client_id}"} if consent.flow is Flow.CODE else {}
+    texts = [*(asked | dict(consent.query)).values(), *(asked | dict(consent.form)).values()]
+    return (frozenset(names_of(connector)) | set(_NAME.findall(str(texts)))) - _OF_THE_FLOW - set(consent.asks)

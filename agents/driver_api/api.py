@@ -12,6 +12,7 @@ from agents.clock import Clock
 from agents.driver_api.errors import Refusal
 from agents.driver_api.identity import NotBelieved, Verifier
 from agents.driver_api.limits import Limits, retry_after
+from agents.driver_api.linking import Links
 from agents.driver_api.metrics import ApiMetrics
 from agents.driver_api.once import Answers
 from agents.driver_api.read_model import ReadModel
@@ -30,6 +31,7 @@ class Api:
     base_url: str
     read: ReadModel
     wishes: Wishes
+    links: Links
     answers: Answers
     verifier: Verifier
     sessions: Sessions

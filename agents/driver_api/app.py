@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from agents.driver_api import cars, events, me
+from agents.driver_api import cars, events, links, me
 from agents.driver_api.api import Api
 from agents.driver_api.errors import HANDLERS
 from agents.driver_api.guard import Guard
@@ -26,9 +26,9 @@ _TAGS: Final = [
 
 
 def routes(others: Iterable[APIRouter] = ()) -> FastAPI:
-    """The application without its surroundings; `others` are the routes of linking, sign-in and the page."""
+    """The application without its surroundings; `others` are the routes of sign-in and the page."""
     app = FastAPI(title=TITLE, version="1", docs_url=None, redoc_url=None, openapi_tags=_TAGS)
-    for router in (cars.routes, events.routes, me.routes, *others):
+    for router in (cars.routes, events.routes, links.routes, me.routes, *others):
         app.include_router(router)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

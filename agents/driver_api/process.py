@@ -15,6 +15,7 @@ from agents.driver_api.api import Api
 from agents.driver_api.app import build
 from agents.driver_api.identity import Verifier
 from agents.driver_api.limits import Limits, Pace
+from agents.driver_api.linking import Links
 from agents.driver_api.metrics import ApiMetrics
 from agents.driver_api.once import Answers
 from agents.driver_api.read_model import ReadModel
@@ -45,11 +46,13 @@ class DriverApi:
         verifier = Verifier(settings.issuers, self._http, wall)
         sessions = Sessions(sealer, base_url, wall)
         wishes = Wishes(self.read, self._journal, sealer, clock, settings.partitions)
+        self._links = Links(settings, connectors, base_url, self.read, wishes)
         api = Api(
             settings=settings,
             base_url=base_url,
             read=self.read,
             wishes=wishes,
+            links=self._links,
             answers=Answers(self.read, wishes, sealer, wall),
             verifier=verifier,
             sessions=sessions,
@@ -72,6 +75,7 @@ class DriverApi:
             await self.read.run()
         finally:
             await self._journal.stop()
+            await self._links.close()
             await self._http.aclose()
 
     def status(self) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from agents.said import Said
 from agents.sealing import Sealer
 from streams import serde
 from streams.contracts.answered import Answered
-from streams.contracts.base import Contract, account_of
+from streams.contracts.base import Contract, Language, account_of
 from streams.contracts.preference import Preference
 from streams.contracts.push_device import PushDevice
+from streams.contracts.registration import Registration
 from streams.domain.ids import stable_id
 from streams.topics import ANSWERED, DEVICE, PREFERENCE, REGISTRATION, Topic
 
@@ -50,6 +51,18 @@ class Wishes:
         # Virtual time may stand still between two wishes, and the later one must win.
         at = max(self._clock.now(), known.updated_at + _TICK)
         await self._write([(PREFERENCE, preference.car, preference.model_copy(update={"updated_at": at}))])
+
+    async def enrol(self, driver: str, registrations: Sequence[Registration], language: Language) -> None:
+        """Linked cars of one account, with first wishes where there are none, and the driver's devices."""
+        at, changes = self._clock.now(), list[tuple[Topic, str, Contract | None]]()
+        for one in registrations:
+            changes.append((REGISTRATION, one.car, one))
+            kept = self._read.book.of(driver, one.car)
+            if kept is None or kept.preference is None:
+                changes.append((PREFERENCE, one.car, Preference(car=one.car, language=language, updated_at=at)))
+        await self._write(changes)
+        for account in {account_of(one.car) for one in registrations}:
+            await self.devices_for(driver, account)
 
     async def unlink(self, driver: str, car: str) -> None:
         """Forget one car; with the last one of an account, the devices there."""

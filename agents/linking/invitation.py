@@ -54,21 +54,19 @@ OPENLY: Final = "sealed at once"
 _CONTROL: Final = Can.START | Can.STOP
 
 
-class Invitation(BaseModel):
-    """Who links, and where the cars charge. `details` are what the maker's calls need and only the driver knows."""
+class Home(BaseModel):
+    """Where the cars of an account charge. `details` are what the maker's calls need and only the driver knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
-    account: str = Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")
-    driver: str = Field(min_length=1, max_length=128)
-    home_zone: str
-    region: str = Field(min_length=1, max_length=60)
-    tariff: str = Field(min_length=1, max_length=60)
-    home: SecretStr | None = Field(default=None, description='"latitude,longitude" in degrees; sealed with the token')
+    home_zone: str = Field(max_length=60, description="IANA time zone")
+    region: str = Field(min_length=1, max_length=60, description="key of the carbon forecast")
+    tariff: str = Field(min_length=1, max_length=60, description="key of the price forecast")
+    home: SecretStr | None = Field(None, description='"latitude,longitude" in degrees; sealed with the token')
     usable_kwh: float = Field(gt=0, le=300)
-    power_kw: float = Field(gt=0, le=50)
-    details: dict[str, str] = Field(default_factory=dict)
-    language: Language = Field(default="en", description="of the sentences and pushes about the cars")
+    power_kw: float = Field(gt=0, le=50, description="AC power at home, at the wall")
+    details: dict[str, str] = Field(default_factory=dict, description="what the maker asks, by name")
+    language: Language = Field("en", description="of the sentences and pushes about the cars")
 
     @field_serializer("home", when_used="json")
     def _hidden(self, value: SecretStr | None, info: SerializationInfo) -> str | None:
@@ -94,6 +92,13 @@ class Invitation(BaseModel):
         """The details, with the home among them."""
         home = {} if self.home is None else {"home": self.home.get_secret_value()}
         return self.details | home
+
+
+class Invitation(Home):
+    """Who links, and under which name of ours for the account."""
+
+    account: str = Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    driver: str = Field(min_length=1, max_length=128)
 
 
 class Offer(NamedTuple):

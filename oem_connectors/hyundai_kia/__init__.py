@@ -94,5 +94,5 @@ CONNECTOR = Connector(
     outcome=outcome,
     locate=Call("GET", CARS + "/{vehicle}/location/park"),
     place=place,
-    consent=Consent(flow=Flow.TOKEN),
+    consent=Consent(flow=Flow.TOKEN, asks=("device_id",)),
 )

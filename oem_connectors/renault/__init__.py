@@ -94,5 +94,5 @@ CONNECTOR = Connector(
     outcome=outcome,
     locate=Call("GET", KCA + "/v1/cars/{vehicle}/location?country={country}"),
     place=place,
-    consent=Consent(flow=Flow.TOKEN),
+    consent=Consent(flow=Flow.TOKEN, asks=("account_id", "country")),
 )
