@@ -67,9 +67,12 @@ def preference_view(preference: Preference | None, car: str) -> PreferenceView:
     )
 
 
-def first_status(registration: Registration, account: AccountState | None, now: datetime) -> DriverStatus:
+def first_status(
+    registration: Registration, account: AccountState | None, preference: Preference | None, now: datetime
+) -> DriverStatus:
     """What is so of a car of which no stage has said anything yet."""
-    said = status(StatusState(car=registration.car, registration=registration, account=account), now)
+    known = StatusState(car=registration.car, registration=registration, account=account, preference=preference)
+    said = status(known, now)
     assert said is not None
     return said
 

@@ -183,7 +183,8 @@ class ReadModel(LogReader):
 
     def _told(self, kept: Kept, registration: Registration, now: datetime) -> DriverStatus:
         if kept.status is None:
-            return first_status(registration, self.book.accounts.get(account_of(registration.car)), now)
+            account = self.book.accounts.get(account_of(registration.car))
+            return first_status(registration, account, _preference(kept), now)
         return DriverStatus.model_validate_json(kept.status)
 
 

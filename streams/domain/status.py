@@ -17,6 +17,7 @@ from streams.contracts.session import SessionSettled
 from streams.contracts.telemetry import FLOWING, Charge, Plug
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain import wording
+from streams.domain.boost import Boost, asked, bound, terms
 from streams.domain.ids import stable_id
 
 _LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
@@ -36,6 +37,7 @@ class StatusState(BaseModel):
     standing: Standing | None = None
     settled: SessionSettled | None = None
     account: AccountState | None = None
+    boost: Boost | None = None
 
 
 def observe_registration(s: StatusState, message: Registration) -> StatusState:
@@ -47,13 +49,16 @@ def observe_registration(s: StatusState, message: Registration) -> StatusState:
 def observe_preference(s: StatusState, message: Preference) -> StatusState:
     """The preference, unless a newer one is known."""
     stale = s.preference is not None and s.preference.updated_at > message.updated_at
-    return s if stale else s.model_copy(update={"preference": message})
+    if stale:
+        return s
+    boost = bound(asked(s.boost, s.preference, message), s.state)
+    return s.model_copy(update={"preference": message, "boost": boost})
 
 
 def observe_state(s: StatusState, message: VehicleState) -> StatusState:
     """The car's state, unless a newer one is known."""
     stale = s.state is not None and s.state.received_time > message.received_time
-    return s if stale else s.model_copy(update={"state": message})
+    return s if stale else s.model_copy(update={"state": message, "boost": bound(s.boost, message)})
 
 
 def observe_schedule(s: StatusState, message: Schedule) -> StatusState:
@@ -203,7 +208,13 @@ def _with_session(
     handed_over = None if s.standing is None else _handed_over(s.standing, state, session)
     if handed_over is not None:
         return handed_over
+    if schedule.reason is PlanReason.AT_TARGET and state.charge in FLOWING and _boosted(s, session):
+        return StatusReason.CHARGING_BOOST  # which a target does not end
     return _by_plan(schedule, state.charge, now)
+
+
+def _boosted(s: StatusState, session: PlugSession) -> bool:
+    return s.preference is not None and terms(s.preference, s.boost, session).mode == "boost"
 
 
 def _advised(

@@ -140,6 +140,8 @@ def _voice(status: DriverStatus, schedule: Schedule) -> str:
     flowing = status.charge in FLOWING
     if status.reason is StatusReason.STOPPING:
         return "stopping"
+    if status.reason is StatusReason.CHARGING_BOOST:
+        return "boost"
     if status.controllable:
         return "plan" if flowing else "starting"
     true = flowing and _name(schedule, status.at) in _TRUE_OF_ANY_HAND

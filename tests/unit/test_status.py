@@ -110,6 +110,21 @@ def test_the_reason_follows_from_the_facts(minutes: float, facts: dict[str, Any]
     assert told(minutes, **facts).reason is StatusReason(reason)
 
 
+def test_a_boost_goes_on_past_the_target_and_says_so() -> None:
+    known = StatusState(car=CAR, registration=registration(), schedule=plan_of(target_soc_pct=50))
+    known = rules.observe_state(known, state(1, **CHARGING))
+    boosted = rules.observe_preference(known, preference(mode="boost", target_soc_pct=50, updated_at=after(1)))
+    for known, reason, sentence in (
+        (boosted, "charging_boost", "Charging on past 50 % because you asked for it."),
+        (rules.observe_state(boosted, state(2, charge=Charge.COMPLETE)), "at_target", "Charged to 50 %."),
+        (rules.observe_preference(boosted, preference(updated_at=after(2))), "stopping",
+         "Charging for the moment; the car has reached 50 %."),
+    ):  # fmt: skip
+        said = status(known, after(3))
+        assert said is not None
+        assert (said.reason.value, said.sentence) == (reason, sentence)
+
+
 def test_without_enrolment_there_is_no_status() -> None:
     assert status(StatusState(car=CAR, state=state()), PLUGGED) is None
     withdrawn = StatusState(car=CAR, state=state(), registration=registration(consent="withdrawn"))

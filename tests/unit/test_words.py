@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.driver_api.answers import car_view
 from deploy.explain import Known, as_object
 from deploy.explain_text import text
 from streams.contracts.account import AccountState, Link
@@ -51,7 +52,7 @@ def test_about_is_said_of_estimates_and_of_nothing_else(language: Language) -> N
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_voice_tells_plans_that_there_are(language: Language) -> None:
-    voiced = [name for name in WORDS[language] if name.startswith(("advice.", "starting.", "stopping."))]
+    voiced = [name for name in WORDS[language] if name.startswith(("advice.", "starting.", "stopping.", "boost."))]
     assert all(f"plan.{name.partition('.')[2]}" in WORDS[language] for name in voiced)
 
 
@@ -196,7 +197,9 @@ def test_every_plan_has_words_that_fit_a_push(plan: Schedule, language: Language
 
 
 @given(statuses())
-def test_explain_says_the_words_that_the_driver_reads(told: DriverStatus) -> None:
+def test_explain_and_the_page_say_the_same_words(told: DriverStatus) -> None:
+    shown = car_view(registration(), told, None, None, None, told.at)
+    assert (shown.reason, shown.sentence) == (told.reason, told.sentence)
     known = Known(CAR, None, told.at, status=told)
     assert f"  status   {told.reason.value}: {told.sentence}" in text(known).splitlines()
     assert as_object(known)["status"]["sentence"] == told.sentence

@@ -21,6 +21,7 @@ TEXT: Final[dict[str, str]] = {
     "plan.late": "Lädt über {by} hinaus weiter: {target} % gegen {done}.",
     "plan.at_target": "Das Auto hat {target} % erreicht.",
     "plan.boost": "Lädt gerade, weil du es so wolltest; fertig gegen {done}.",
+    "boost.at_target": "Lädt über {target} % hinaus weiter, weil du es so wolltest.",
     "plan.paused": "Das smarte Laden ist pausiert, weil du es so wolltest.",
     "plan.no_forecast": "Die Preise sind gerade nicht bekannt, darum lädt das Auto sofort; fertig gegen {done}.",
     "plan.unknown_soc": "Das Auto hat nicht gemeldet, wie voll es ist, darum lädt es sofort.",

@@ -22,6 +22,7 @@ TEXT: Final[dict[str, str]] = {
     "plan.late": "Charging on past {by}: {target} % about {done}.",
     "plan.at_target": "The car has reached {target} %.",
     "plan.boost": "Charging now because you asked for it, done about {done}.",
+    "boost.at_target": "Charging on past {target} % because you asked for it.",
     "plan.paused": "Smart charging is paused because you asked for it.",
     "plan.no_forecast": "Prices are not known at present, so the car charges now, done about {done}.",
     "plan.unknown_soc": "The car has not said how full it is, so it charges now.",
