@@ -42,6 +42,8 @@ class Verdict:
     effective: int
     #: Accounts whose refresh token died with the worker that had just spent it: they need the driver's consent.
     consent_needed: tuple[str, ...]
+    #: Those of them whose maker gives a lost answer once more, for a while.
+    unforgiven: tuple[str, ...]
     effective_twice: tuple[str, ...]
     #: Effective, though a newer plan had been effective before.
     outdated: tuple[str, ...]
@@ -65,14 +67,15 @@ def judge(night: Evening) -> Verdict:
     """The verdict on an evening that is over, while its broker still runs."""
     log, topics = night.world.log, read(night, (ACCOUNT, COMMAND, NOTIFICATION, TELEMETRY, VEHICLE))
     night.world.settle(night.window.end)
-    dead = {account for account, family in night.world.tokens._live.items() if family.revoked}
+    dead = {account: family for account, family in night.world.tokens._live.items() if family.revoked}
     return Verdict(
         effective=len(log.effective()),
         consent_needed=tuple(sorted(dead)),
+        unforgiven=tuple(sorted(account for account, family in dead.items() if family.terms.grace)),
         effective_twice=tuple(f"{c.car} {c.what} {c.cause.command_id}" for c in log.duplicate_effective()),
         outdated=tuple(outdated(log)),
         missed=tuple(missed(night)),
-        misjudged_accounts=tuple(sorted(dead ^ unlinked(topics))),
+        misjudged_accounts=tuple(sorted(dead.keys() ^ unlinked(topics))),
         shown_twice=tuple(shown_twice(night.workers.phones)),
         unfinished=(
             *unfinished_commands(topics, night.window.end - UNFINISHED_FOR),
