@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -16,6 +17,7 @@ from deploy.fakes.enode_words import CANCELLED, CONFIRMED, FAILED, PENDING, Job,
 from deploy.fakes.maker import APP, Maker, home_text, place
 from oem_connectors.credential import pack
 from oem_connectors.simulator.cloud.chance import digest
+from oem_connectors.simulator.cloud.consent import ConsentPage
 from oem_connectors.simulator.cloud.desk import Said, Trouble, Visit
 from oem_connectors.simulator.cloud.states import Mode, Reply
 from oem_connectors.simulator.cloud.truth import Truth
@@ -48,16 +50,30 @@ class Enode(AppDesk):
         self._users = {user_of(truth.car.account): truth.car.account for truth in world.cars.values()}
         self._jobs: dict[str, Job] = {}
         self.optimised: set[str] = set()
+        self._links = ConsentPage(world, self._linked, needs=("redirect_uri", "user"))
 
     def routes(self) -> list[web.RouteDef]:
-        """Token, vehicles, charging and actions."""
+        """Link, token, vehicles, charging and actions."""
         return [
+            *self._links.routes("/link"),
+            web.post("/users/{user}/link", self._link),
             web.post("/oauth2/token", self.token),
             self.at("GET", "/users/{user}/vehicles", "vehicles", self._listed),
             self.at("GET", "/vehicles/actions/{action}", "action", self._followed),
             self.at("GET", "/vehicles/{vehicle}", "state", lambda visit: self.read(visit, self._vehicle)),
             self.at("POST", "/vehicles/{vehicle}/charging", "charging", self._charging),
         ]
+
+    async def _link(self, request: web.Request) -> web.Response:
+        """A page for the driver of ours, whom the redirect does not name."""
+        if not self.admits(request):
+            return web.json_response(words.problem("unauthorized"), status=401)
+        asked = {"redirect_uri": (await request.json())["redirectUri"], "user": request.match_info["user"]}
+        return web.json_response({"linkUrl": f"{request.url.origin()}/link?{urlencode(asked)}", "linkToken": "unused"})
+
+    def _linked(self, account: str, asked: Mapping[str, str]) -> Mapping[str, str]:
+        self._users[asked["user"]] = account
+        return {}
 
     def account_of(self, request: web.Request) -> str | None:
         """The token says only that it is the app; what is asked for names the driver."""

@@ -17,6 +17,7 @@ from deploy.fakes.maker import APP, Maker, home_text, place
 from deploy.fakes.smartcar_words import vehicle_of
 from oem_connectors.credential import pack
 from oem_connectors.simulator.cloud.chance import chance, digest
+from oem_connectors.simulator.cloud.consent import ConsentPage
 from oem_connectors.simulator.cloud.desk import Said, Trouble, Visit
 from oem_connectors.simulator.cloud.faults import FaultKind
 from oem_connectors.simulator.cloud.log import CallEntry
@@ -49,15 +50,17 @@ class Smartcar(AppDesk):
         self._cars = {(truth.car.account, vehicle_of(truth.car)): truth for truth in world.cars.values()}
         self._accounts = {user_of(account): account for account, _ in self._cars}
         self.withdrawn: set[str] = set()
+        self._connect = ConsentPage(world, lambda account, _asked: {"user_id": user_of(account), "code": "unused"})
 
     def routes(self) -> list[web.RouteDef]:
-        """Token, connections, signals, start and stop."""
+        """Consent, token, connections, signals, start and stop."""
         car = "/v3/vehicles/{vehicle}"
         commands = (
             self.at("POST", f"{car}/commands/charge/{action.value}", action.value, partial(self.command, action))
             for action in _COMMANDS
         )
         return [
+            *self._connect.routes("/oauth/authorize"),
             web.post("/oauth2/token", self.token),
             self.at("GET", "/v3/connections", "vehicles", self._connections),
             self.at("GET", f"{car}/signals", "state", lambda visit: self.read(visit, self._signals)),

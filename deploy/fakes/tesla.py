@@ -13,6 +13,7 @@ from deploy.fakes import tesla_words as words
 from deploy.fakes.maker import HOME, Maker, home_text, place
 from oem_connectors.credential import pack
 from oem_connectors.home import NEAR_M, distance_m
+from oem_connectors.simulator.cloud.consent import ConsentPage
 from oem_connectors.simulator.cloud.desk import Desk, Said, Trouble, Visit
 from oem_connectors.simulator.cloud.states import Reply
 from oem_connectors.simulator.cloud.tokens import Issued
@@ -43,13 +44,15 @@ class Tesla(Desk):
         super().__init__(world)
         self._cars = {(truth.car.account, words.vin(truth.car)): truth for truth in world.cars.values()}
         self._by_proxy = by_proxy
+        self._consents = ConsentPage(world)
         self._unpaired, self._elsewhere = unpaired, elsewhere or {}
         #: The charge schedules in each car, by their ids.
         self._schedules: dict[str, set[int]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """The token endpoint, readings, wake_up and commands."""
+        """Consent, the token endpoint, readings, wake_up and commands."""
         return [
+            *self._consents.routes("/oauth2/v3/authorize"),
             web.post(TOKEN, self._token),
             self.at("GET", "/api/1/vehicles", "list", self._list),
             self.at("GET", _CAR, "vehicle", self._vehicle),
@@ -96,10 +99,14 @@ class Tesla(Desk):
         return Said(200, words.refused(reason, by_proxy=self._by_proxy))
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        spent = form.get("refresh_token", "")
+        if form.get("grant_type") == "authorization_code":
+            account = self._consents.account(form)
+            spent = "" if account is None else self.world.tokens.consent(account)
+        elif form.get("grant_type") != "refresh_token" or not form.get("client_id"):
             return web.json_response({"error": "unsupported_grant_type"}, status=400)
-        return await self.exchange(request, str(form.get("refresh_token", "")), _issued)
+        return await self.exchange(request, spent, _issued)
 
     def _list(self, visit: Visit) -> Said:
         cars = [words.listed(truth.car, asleep=truth.asleep) for truth in self._awaited(visit)]

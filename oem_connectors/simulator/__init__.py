@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from oem_connectors.base import Ask, Call, Can, Connector, Kind, Limits, OAuth2, Pace, Quota, Reply, Vehicle
+from oem_connectors.consent import Consent, Flow
 from oem_connectors.errors import Asleep, OemError, Rejected, Unavailable
 from oem_connectors.fields import Raw, flag, instant, needed, number, objects, text, word
 from streams.contracts.command import Action
@@ -95,4 +96,13 @@ CONNECTOR = Connector(
     limits=Limits(reads=Quota(60, timedelta(minutes=1)), commands=Quota(30, timedelta(minutes=1))),
     pace=Pace(plugged=timedelta(seconds=30), idle=timedelta(minutes=10)),
     outcome=outcome,
+    consent=Consent(
+        flow=Flow.CODE,
+        path="/oauth/authorize",
+        scopes=("vehicles", "charging"),
+        query={"client_id": "d2ev"},
+        form={"client_id": "d2ev"},
+        token_path="/oauth/token",  # noqa: S106 - a path, no secret
+        pkce=True,
+    ),
 )

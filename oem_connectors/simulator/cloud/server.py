@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from oem_connectors.simulator.cloud import wire
+from oem_connectors.simulator.cloud.consent import ConsentPage
 from oem_connectors.simulator.cloud.desk import Desk, Said, Trouble, Visit
 from oem_connectors.simulator.cloud.states import Reply
 from oem_connectors.simulator.cloud.tokens import Issued
@@ -44,11 +45,16 @@ def make_app(world: World) -> web.Application:
 class Cloud(Desk):
     """The simulated maker's desk."""
 
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._consents = ConsentPage(world)
+
     def routes(self) -> list[web.RouteDef]:
         commands = [
             self.at("POST", f"{_CAR}/{action.value}", action.value, partial(self._switch, action)) for action in Action
         ]
         return [
+            *self._consents.routes("/oauth/authorize"),
             web.post("/oauth/token", self._token),
             self.at("GET", "/v1/vehicles", "vehicles", self._vehicles),
             self.at("GET", f"{_CAR}/state", "state", lambda visit: self.read(visit, _state)),
@@ -66,7 +72,11 @@ class Cloud(Desk):
         return _REPLIES[reply]
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        spent = str((await request.post()).get("refresh_token", ""))
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        spent = form.get("refresh_token", "")
+        if form.get("grant_type") == "authorization_code":
+            account = self._consents.account(form)
+            spent = "" if account is None else self.world.tokens.consent(account)
 
         def said(issued: Issued) -> Said:
             return Said(200, {"token_type": "Bearer"} | issued.as_json())
