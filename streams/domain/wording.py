@@ -150,8 +150,8 @@ def _voice(status: DriverStatus, schedule: Schedule) -> str:
 
 def _told(voice: str, schedule: Schedule, to: Audience) -> str:
     name, texts = _name(schedule, to.now), WORDS[to.language]
-    text = texts.get(f"{voice}.{name}") or texts[f"plan.{name}"]
-    return text.format_map(_Facts(schedule, to))
+    found = (texts.get(f"{source}.{name}") for source in (voice, "plan", "status"))  # hands off is a status of its own
+    return next(text for text in found if text).format_map(_Facts(schedule, to))
 
 
 def _name(schedule: Schedule, now: datetime) -> str:

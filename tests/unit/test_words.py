@@ -69,7 +69,7 @@ def test_a_title_fits_with_the_longest_name(kind: NotificationKind, language: La
 instants = st.integers(-20_000, 20_000).map(after)
 percents = st.one_of(st.none(), st.floats(0, 100))
 AT_ONCE: Final = {PlanReason.UNREACHABLE, PlanReason.BOOST, PlanReason.NO_FORECAST, PlanReason.UNKNOWN_SOC}
-PLANS: Final = (*sorted(AT_ONCE), PlanReason.CHEAPEST, PlanReason.AT_TARGET, PlanReason.PAUSED)
+PLANS: Final = tuple(PlanReason)
 
 
 def block(start: int, end: int) -> Block:
