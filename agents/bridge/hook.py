@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -47,26 +48,33 @@ class Writes(Protocol):
         """Durable on return. Raises NotDurable."""
 
 
+class NotHeard(Exception):
+    """A request that is answered without looking at what it tells."""
+
+    def __init__(self, outcome: str, status: int, text: str) -> None:
+        super().__init__(text)
+        self.outcome, self.status = outcome, status
+
+
 class Caller(NamedTuple):
     """Who may tell us: a service account, by its e-mail."""
 
     verifier: Verifier
     email: str
 
-    async def refusal(self, request: web.Request) -> tuple[int, str] | None:
-        """Why this request is not listened to."""
+    async def check(self, request: web.Request) -> None:
+        """Raises NotHeard unless it is he."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return 401, "no token"
+            raise NotHeard("not_believed", 401, "no token")
         try:
             claims = await self.verifier.claims(token)
         except NotBelieved:
-            return 401, "the token is not believed"
+            raise NotHeard("not_believed", 401, "the token is not believed") from None
         except IssuerDown:
-            return 503, "the keys cannot be had"
+            raise NotHeard("unavailable", 503, "the keys cannot be had") from None
         if claims.get("email") != self.email or claims.get("email_verified") is not True:
-            return 403, "not the service account that may"
-        return None
+            raise NotHeard("not_believed", 403, "not the service account that may")
 
 
 class Hook:
@@ -89,23 +97,17 @@ class Hook:
 
     async def post(self, request: web.Request) -> web.Response:
         """One request."""
-        refusal = await self._caller.refusal(request)
-        if refusal is not None:
-            return self._end("none", "not_believed", *refusal)
-        if request.content_type != "application/json":
-            return self._end("none", "not_json", 415, "let the trigger send application/json")
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await request.read()
-        except TimeoutError:
-            return self._end("none", "slow", 408, "the body did not come")
-        except web.HTTPRequestEntityTooLarge:
-            return self._end("none", "too_large", 413, f"more than {MOST_BYTES} bytes")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        try:
-            return await self._take(headers, body)
+            await self._caller.check(request)
+            body = await _body(request)
+            return await self._take({name.lower(): value for name, value in request.headers.items()}, body)
+        except NotHeard as bad:
+            return self._end("none", bad.outcome, bad.status, str(bad))
         except NotDurable:
             return self._end("none", "unavailable", 503, "come again")
+        except Exception as error:
+            LOG.error("an event of Firestore could not be taken", error=type(error).__name__)
+            return self._end("none", "failed", 500, "a defect of ours")
 
     async def _take(self, headers: Mapping[str, str], body: bytes) -> web.Response:
         mark = fingerprint(headers.get("ce-source", ""), headers.get("ce-id", ""))
@@ -166,11 +168,26 @@ class Hook:
         return web.Response(status=status, text=text or None, headers=headers)
 
 
+async def _body(request: web.Request) -> bytes:
+    if request.content_type != "application/json":
+        raise NotHeard("not_json", 415, "let the trigger send application/json")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise NotHeard("slow", 408, "the body did not come") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise NotHeard("too_large", 413, f"more than {MOST_BYTES} bytes") from None
+
+
 async def serve(hook: Hook, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Listen for events; returns the runner to clean up and the port in use."""
     app = web.Application(client_max_size=MOST_BYTES)
     app.router.add_post("/hooks/firestore", hook.post)
-    runner = web.AppRunner(app, access_log=None)
+    # aiohttp quotes headers that it cannot read, and a token is one.
+    quiet = logging.getLogger("d2ev.bridge.http")
+    quiet.disabled = True
+    runner = web.AppRunner(app, access_log=None, logger=quiet)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner, runner.addresses[0][1]
