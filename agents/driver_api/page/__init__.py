@@ -1,14 +1,29 @@
 """The driver's page: installable, phone first, made on the server; what is new comes by events."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from agents.driver_api.page.desk import Desk, Reads, Who, Wishes
+from agents.driver_api.api import Api
+from agents.driver_api.page.desk import Desk
 from agents.driver_api.page.forms import add_forms, add_settings
-from agents.driver_api.page.rendering import page
+from agents.driver_api.page.linking import add_linking
 from agents.driver_api.page.routes import add_pages
-from agents.driver_api.page.shell import add_shell, page_route
+from agents.driver_api.page.shell import add_shell, page_route, problem
+from agents.driver_api.session import add_cookie
 
-__all__ = ["Desk", "Reads", "Who", "Wishes", "page", "router"]
+__all__ = ["Desk", "desk", "problem", "router"]
+
+
+def desk(api: Api) -> Desk:
+    """What the pages need of the API."""
+
+    async def who(request: Request) -> str | None:
+        # The API's own way also refuses who asks too often, and everybody while the log is still being read.
+        return None if await api.who(request) is None else await api.driver(request)
+
+    def leave(request: Request) -> None:
+        add_cookie(request.scope, api.sessions.ended())
+
+    return Desk(api.read, api.wishes, api.links, who, leave)
 
 
 def router(desk: Desk) -> APIRouter:
@@ -18,4 +33,5 @@ def router(desk: Desk) -> APIRouter:
     add_pages(made, desk)
     add_forms(made, desk)
     add_settings(made, desk)
+    add_linking(made, desk)
     return made

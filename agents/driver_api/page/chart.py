@@ -1,4 +1,4 @@
-"""The hours ahead as a drawing and as a table: step lines with gaps where nothing is known, true widths on DST nights."""
+"""The hours ahead as a drawing and as a table: step lines with gaps, true widths on DST nights."""
 
 from __future__ import annotations
 

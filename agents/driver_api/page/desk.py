@@ -9,8 +9,10 @@ from typing import NamedTuple, Protocol
 from fastapi import Request
 
 from agents.clock import Clock
+from agents.driver_api.linking import Links
 from agents.driver_api.views import CarView, HistoryView, MessageView, OutlookView
 from streams.contracts.preference import Preference
+from streams.contracts.registration import Registration
 
 #: The driver who is signed in; None: nobody.
 Who = Callable[[Request], Awaitable[str | None]]
@@ -22,13 +24,14 @@ Leave = Callable[[Request], None]
 class Reads(Protocol):
     """What `ReadModel` answers. Another driver's car is None, like one that does not exist."""
 
-    @property
-    def clock(self) -> Clock: ...
+    clock: Clock
+
     def cars(self, driver: str) -> Sequence[CarView]: ...
     def car(self, driver: str, car: str) -> CarView | None: ...
     def outlook(self, driver: str, car: str) -> OutlookView | None: ...
     def history(self, driver: str, car: str, before: datetime | None = None) -> HistoryView | None: ...
     def preference(self, driver: str, car: str) -> Preference | None: ...
+    def registration(self, driver: str, car: str) -> Registration | None: ...
     def messages(self, driver: str) -> Sequence[MessageView]: ...
 
 
@@ -46,9 +49,10 @@ class Wishes(Protocol):
 
 
 class Desk(NamedTuple):
-    """Everything that a page is made from."""
+    """Everything that the pages are made from."""
 
     reads: Reads
     wishes: Wishes
+    links: Links
     who: Who
     leave: Leave

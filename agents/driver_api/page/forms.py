@@ -1,4 +1,4 @@
-"""What drivers wish for on the pages. Saved when Kafka has it; then the part that changed, or the page, is shown anew."""
+"""What drivers wish for on the pages. Saved once Kafka has it; then what changed is shown anew."""
 
 from __future__ import annotations
 
@@ -162,4 +162,3 @@ async def _wish(desk: Desk, request: Request, car: str, sent: ReadyBy | Terms | 
         return RedirectResponse(f"/cars/{car}", 303)
     preference = desk.reads.preference(driver, car)
     return page("saved.html", say, driver, card=made, preference=preference, week=isinstance(sent, ReadyBy))
-

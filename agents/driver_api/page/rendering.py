@@ -43,8 +43,10 @@ def page(
     **values: Any,
 ) -> HTMLResponse:
     """A page, or a part of one, in the reader's words."""
-    text = _templates().get_template(template).render(
-        say=say, t=say.text, signed_in=driver is not None, languages=tuple(WORDS), **values
+    text = (
+        _templates()
+        .get_template(template)
+        .render(say=say, t=say.text, signed_in=driver is not None, languages=tuple(WORDS), **values)
     )
     who = {} if driver is None else {READER: reader(driver)}
     return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "Cookie", **who, **(headers or {})})

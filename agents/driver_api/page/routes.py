@@ -92,9 +92,7 @@ def add_pages(router: APIRouter, desk: Desk) -> None:
         return page("car.html", say, driver, here="car", card=made, preference=preference, cars=cars)
 
     @router.get("/cars/{car}/history")
-    async def history(
-        request: Request, car: str, before: Annotated[AwareDatetime | None, Query()] = None
-    ) -> Response:
+    async def history(request: Request, car: str, before: Annotated[AwareDatetime | None, Query()] = None) -> Response:
         """What charging cost and saved."""
         driver = await signed_in(desk, request)
         return _history(desk, request, driver, car, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -12,9 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
+from agents.driver_api.errors import Refusal
+from agents.driver_api.keys import IssuerDown
 from agents.driver_api.page.desk import Desk
-from agents.driver_api.page.rendering import STATIC, is_part, page
+from agents.driver_api.page.rendering import STATIC, accepted, is_part, page
 from agents.driver_api.page.routes import NotSignedIn, speech, to_sign_in
+from agents.driver_api.page.speech import Speech
 from agents.engine.log import NotDurable
 
 _TYPES: Final = {
@@ -24,6 +28,10 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _RETRY_SECONDS: Final = 5
+_PROBLEMS: Final = {
+    400: "signin.failed", 401: "signin.failed", 403: "invalid", 404: "missing.text", 405: "missing.text",
+    422: "invalid", 429: "often", 503: "busy",
+}  # fmt: skip
 _COLOUR: Final = "#0b6b57"
 
 
@@ -119,18 +127,22 @@ def page_route(desk: Desk) -> type[APIRoute]:
                     return await handle(request)
                 except NotSignedIn:
                     return to_sign_in(request)
-                except NotDurable:
-                    return _problem(desk, request, 503, "busy")
+                except Refusal as refusal:
+                    return problem(request, refusal.status)
+                except (NotDurable, IssuerDown):
+                    return problem(request, 503)
                 except RequestValidationError:
-                    return _problem(desk, request, 422, "invalid")
+                    return problem(request, 422)
 
             return guarded
 
     return PageRoute
 
 
-def _problem(desk: Desk, request: Request, status: int, text: str) -> Response:
-    say = speech(desk, request, None)
+def problem(request: Request, status: int) -> Response:
+    """A page for what went wrong, in the browser's language; for htmx its sentence alone."""
+    say = Speech(accepted(request), "UTC", datetime.now(UTC))
+    text = _PROBLEMS.get(status, "broken.text")
     headers = {"Retry-After": str(_RETRY_SECONDS)} if status == 503 else {}
     if is_part(request):
         return Response(say.text(text), status, headers, "text/plain; charset=utf-8")

@@ -1,0 +1,26 @@
+// What the chart says under the pointer; the words are those of the table's rows.
+
+const text = (row) => [...row.cells].slice(0, 3).map((cell) => cell.textContent).join(" · ");
+
+function point(event) {
+  const chart = event.target.closest?.("#chart");
+  const plot = chart?.querySelector(".plot");
+  if (!plot) { clear(); return; }
+  const { left, width } = plot.getBoundingClientRect();
+  const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
+  const { start, end } = chart.dataset;
+  const at = Number(start) + share * (end - start);
+  const row = [...document.querySelectorAll("#chart-table tr[data-from]")].find(({ dataset }) => dataset.from <= at && at < dataset.to);
+  chart.querySelector("#readout").textContent = row ? text(row) : "";
+  for (const line of chart.querySelectorAll(".pointer")) for (const end of ["x1", "x2"]) line.setAttribute(end, `${100 * share}%`);
+}
+
+function clear() {
+  const readout = document.getElementById("readout");
+  if (!readout?.textContent) return;
+  readout.textContent = "";
+  for (const line of document.querySelectorAll(".pointer")) for (const end of ["x1", "x2"]) line.setAttribute(end, "-9");
+}
+
+document.addEventListener("pointermove", point);
+document.addEventListener("pointerdown", point);
