@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from agents.sealing import KEY_BYTES, Sealer
@@ -30,6 +30,8 @@ PUSH_HOSTS = (
     ".push.services.mozilla.com",
     ".notify.windows.com",
 )
+#: Firebase Auth's issuers: this, and the project.
+FIREBASE_ISSUER = "https://securetoken.google.com/"
 #: Where tokens may travel without TLS.
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -57,10 +59,25 @@ class Issuer(BaseModel):
             raise ValueError("give an https address; http is for this machine only")
         return value
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.is_firebase and (self.issuer != FIREBASE_ISSUER + self.audience or self.client_id is not None):
+            raise ValueError(f"Firebase is {FIREBASE_ISSUER}PROJECT with audience PROJECT, and has no client_id")
+        if self.client_id not in {None, self.audience}:
+            raise ValueError("what an issuer gives by the browser is meant for its client: audience = client_id")
+        return self
+
+    @property
+    def is_firebase(self) -> bool:
+        return self.issuer.startswith(FIREBASE_ISSUER)
+
     @staticmethod
     def safe(url: str) -> bool:
         """Whether keys and tokens may travel there."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
         return bool(parts.hostname) and (
             parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         )
@@ -131,6 +148,15 @@ class Settings(BaseSettings):
         description='whose events of documents are taken, JSON: {"audience": "https://…", "email": "…"}',
     )
     bridge_port: int = Field(8091, ge=0, le=65535, description="events of Firestore; 0 picks a free port")
+    fcm_key: SecretStr | None = Field(
+        None, description="the service account's key file (JSON text), for pushes to phones"
+    )
+    fcm_url: str | None = Field(None, description="a stand-in for FCM")
+    fcm_target: Literal["token", "fid"] = Field("token", description="apps register FCM tokens, or installation ids")
+    vapid_key: SecretStr | None = Field(None, description="for pushes to browsers; `d2ev push-key` makes one")
+    vapid_contact: str | None = Field(
+        None, pattern=r"^(mailto:|https://)\S+$", description="whom push services may ask: mailto: or https:"
+    )
     push_hosts: tuple[str, ...] = Field(
         PUSH_HOSTS, description="hosts of Web Push services, JSON list; a leading dot stands for all below it"
     )
@@ -169,15 +195,14 @@ class Settings(BaseSettings):
     @classmethod
     def _encrypted(cls, value: dict[str, str]) -> dict[str, str]:
         for name, url in value.items():
-            parts = urlsplit(url)
-            if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            if not Issuer.safe(url):
                 raise ValueError(f"{name}: give an https address; http is for this machine only")
         return value
 
-    @field_validator("firestore_url")
+    @field_validator("firestore_url", "fcm_url")
     @classmethod
-    def _safe(cls, value: str) -> str:
-        if not Issuer.safe(value):
+    def _safe(cls, value: str | None) -> str | None:
+        if value is not None and not Issuer.safe(value):
             raise ValueError("give an https address; http is for this machine only")
         return value
 
@@ -261,7 +286,9 @@ def _refuse_shortcuts(settings: Settings) -> None:
     problems = {
         "D2EV_REPLICATION": settings.replication < 3 and "production needs 3 replicas",
         "D2EV_SEAL_KEY": settings.seal_key is None and "production needs a seal key (base64 of 32 random bytes)",
-        "D2EV_ISSUERS": any(not one.issuer.startswith("https://") for one in settings.issuers)
+        "D2EV_ISSUERS": any(
+            not url.startswith("https://") for one in settings.issuers for url in (one.issuer, one.jwks or one.issuer)
+        )
         and "a development issuer signs in anybody; production needs an https one",
         "D2EV_API_URL": bool(settings.api_url and not settings.api_url.startswith("https://"))
         and "production needs an https address",

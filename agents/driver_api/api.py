@@ -10,13 +10,13 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 
 from agents.clock import Clock
 from agents.driver_api.errors import Refusal
-from agents.driver_api.identity import NotBelieved, Verifier
+from agents.driver_api.identity import NotBelieved, Verifier, bearer
 from agents.driver_api.limits import Limits, retry_after
 from agents.driver_api.linking import Links
 from agents.driver_api.metrics import ApiMetrics
 from agents.driver_api.once import Answers
 from agents.driver_api.read_model import ReadModel
-from agents.driver_api.session import Sessions, bearer
+from agents.driver_api.session import Sessions
 from agents.driver_api.writes import Wishes
 from agents.settings import Settings
 
@@ -42,9 +42,9 @@ class Api:
 
     async def who(self, request: Request) -> str | None:
         """The driver who is signed in, by token or by cookie; None: nobody. Raises Refusal, IssuerDown."""
-        token = bearer(request)
+        token = bearer(request.headers)
         if token is None:
-            return self.sessions.driver(request)
+            return self.sessions.driver(request, self.verifier.issuers)
         try:
             return (await self.verifier.signed(token)).driver
         except NotBelieved as error:

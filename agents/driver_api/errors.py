@@ -20,6 +20,7 @@ _WORDS: Final = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
@@ -54,6 +55,7 @@ class Refusal(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+DEFECT: Final = "this is our fault; it has been noted"
 NO_CAR: Final = "there is no such car"
 
 
@@ -83,11 +85,22 @@ async def http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def invalid(_request: Request, error: Exception) -> JSONResponse:
-    """For requests that do not fit: where, and what is wanted; never the input."""
+    """For requests that do not fit: where, and what is wanted; never the input, nor names that it invented."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
-    return answer(422, f"{where}: {first['msg']}")
+    where, wanted = list(first["loc"]), first["msg"]
+    if first["type"] == "extra_forbidden":
+        where, wanted = where[:-1], "it holds a field that is not known"
+    elif where[-1:] == ["[key]"]:
+        where, wanted = where[:-2], "it holds a key that is not known"
+    elif first["type"] == "union_tag_invalid":
+        wanted = f"{first['ctx']['discriminator']} should be one of {first['ctx']['expected_tags']}"
+    return answer(422, f"{'.'.join(str(part) for part in where)}: {wanted}")
+
+
+async def defect(_request: Request, _error: Exception) -> JSONResponse:
+    """For what should not be; the guard notes it."""
+    return answer(500, DEFECT)
 
 
 async def not_durable(_request: Request, _error: Exception) -> JSONResponse:
@@ -106,4 +119,5 @@ HANDLERS: Final = {
     RequestValidationError: invalid,
     NotDurable: not_durable,
     IssuerDown: issuer_down,
+    Exception: defect,
 }

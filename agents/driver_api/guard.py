@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from ipaddress import ip_address, ip_network
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agents.clock import Clock
 from agents.driver_api import errors
+from agents.driver_api.identity import bearer
 from agents.driver_api.limits import Limits, Pace, retry_after
 from agents.driver_api.metrics import ApiMetrics
 from agents.settings import LOOPBACK
 
 LOG = structlog.get_logger("d2ev")
 MAX_BODY: Final = 16 * 1024
+#: A body that comes more slowly is somebody who wants to keep us waiting.
+BODY_SECONDS: Final = 20.0
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Names in metrics; anybody may invent others.
+METHODS: Final = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 PER_ADDRESS: Final = Pace(at_once=300, per_minute=1200)
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -29,7 +37,8 @@ CSP: Final = (
 _HEADERS: Final = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer, browsers hide from us that a form of ours is ours.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), payment=(), usb=(), geolocation=(self)",
@@ -54,7 +63,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = monotonic(), 500
+        began, status = monotonic(), 0
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -65,15 +74,22 @@ class Guard:
 
         try:
             await self._pass(scope, receive, told)
+        except ClientDisconnect:
+            pass
         except Exception as error:
             # Whatever it is: the caller learns nothing of it, and the next request is served.
             LOG.error("a request failed", error=type(error).__name__, route=_route(scope), exc_info=error)
-            if status == 500:
-                await errors.answer(500, "this is our fault; it has been noted")(scope, receive, told)
+            if not status:
+                await errors.answer(500, errors.DEFECT)(scope, receive, told)
         finally:
-            self._metrics.requests.labels(_route(scope), scope["method"], f"{status // 100}xx").inc()
-            if not scope.get("d2ev.stream"):
-                self._metrics.seconds.labels(_route(scope)).observe(monotonic() - began)
+            self._count(scope, status, monotonic() - began)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route, method = _route(scope), scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method, f"{status // 100}xx" if status else "gone").inc()
+        if not scope.get("d2ev.stream"):
+            self._metrics.seconds.labels(route).observe(seconds)
+        LOG.debug("request", route=route, method=method, status=status, seconds=round(seconds, 4))
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -91,7 +107,12 @@ class Guard:
             if not self._same_origin(headers):
                 await errors.answer(403, "the request comes from another site")(scope, receive, send)
                 return
-            body = await _read(receive, headers)
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    body = await _read(receive, headers)
+            except TimeoutError:
+                await errors.answer(408, "the request takes too long to come")(scope, receive, send)
+                return
             if body is None:
                 await errors.answer(413, f"a request has at most {MAX_BODY} bytes")(scope, receive, send)
                 return
@@ -99,24 +120,28 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:
-        return host in self._hosts or (not self._https and urlsplit(f"//{host}").hostname in self._hosts)
+        return host.lower() in self._hosts or (not self._https and _hostname(host) in self._hosts)
 
     def _same_origin(self, headers: Headers) -> bool:
-        """A browser's cookie must not be used by another site; a bearer of a token is no browser that was misled."""
-        if headers.get("authorization") or "cookie" not in headers:
+        """A browser's cookie must not be used by another site; whoever shows a token is no browser that was misled."""
+        if bearer(headers) is not None or "cookie" not in headers:
             return True
-        origin = headers.get("origin")
-        if origin is not None:
-            same_host = urlsplit(origin).netloc == headers.get("host")
-            return origin == self._base or (not self._https and same_host)
-        return headers.get("sec-fetch-site") in {"same-origin", "none"}
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        return origin == self._base or (not self._https and bool(origin) and _netloc(origin) == headers.get("host"))
 
     def _address(self, scope: Scope, headers: Headers) -> str:
-        """Who calls: behind proxies of ours, whom the outermost of them saw."""
-        seen = [one.strip() for one in headers.get("x-forwarded-for", "").split(",")]
+        """Who calls: behind proxies of ours, whom the outermost of them saw. One home is one IPv6 network."""
+        seen = [one.strip() for one in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+        caller = str(scope["client"][0]) if scope.get("client") else ""
         if self._proxies and len(seen) >= self._proxies:
-            return seen[-self._proxies]
-        return scope["client"][0] if scope.get("client") else "unknown"
+            caller = seen[-self._proxies]
+        try:
+            address = ip_address(caller)
+        except ValueError:
+            return "unknown"
+        return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
     def _dress(self, headers: MutableHeaders, scope: Scope) -> None:
         for name, value in _HEADERS.items():
@@ -129,13 +154,15 @@ class Guard:
 
 
 async def _read(receive: Receive, headers: Headers) -> bytes | None:
-    """The body; None when it is too long, which is told before the rest is read."""
+    """The body; None when it is too long, which is told before the rest is read. Raises ClientDisconnect."""
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY:
+    if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY:
         return None
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY:
             return None
@@ -157,3 +184,17 @@ def _route(scope: Scope) -> str:
     """The route's template: no id of anybody in logs and metrics."""
     route = scope.get("route")
     return _UNNAMED.sub("", getattr(route, "path", "")) or "none"
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

@@ -11,7 +11,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 
 from agents.clock import Clock
-from agents.driver_api.keys import FIREBASE_ISSUER, Keys
+from agents.driver_api.keys import Keys
 from agents.settings import Issuer
 
 MAX_TOKEN: Final = 8 * 1024
@@ -30,9 +30,10 @@ class NotBelieved(Exception):
 
 
 class Signed(NamedTuple):
-    """Who it is, and until when that is proven."""
+    """Who it is, who says so, and until when that is proven."""
 
     driver: str
+    issuer: str
     until: datetime
 
 
@@ -42,6 +43,7 @@ class Verifier:
     def __init__(self, issuers: Sequence[Issuer], http: httpx.AsyncClient, wall: Clock) -> None:
         self.issuers = {issuer.issuer: issuer for issuer in issuers}
         self.keys = Keys(http, wall)
+        self._prefixes = {issuer.prefix for issuer in issuers}
         self._wall = wall
 
     async def signed(self, token: str, nonce: str | None = None) -> Signed:
@@ -50,7 +52,11 @@ class Verifier:
         if nonce is not None and claims.get("nonce") != nonce:
             raise NotBelieved("nonce: not the one of this sign-in")
         issuer = self.issuers[claims["iss"]]
-        return Signed(issuer.prefix + claims["sub"], datetime.fromtimestamp(claims["exp"], UTC))
+        driver = issuer.prefix + claims["sub"]
+        # No subject of one issuer may read like a driver of another.
+        if driver.startswith(tuple(self._prefixes - {issuer.prefix[:n] for n in range(len(issuer.prefix) + 1)})):
+            raise NotBelieved("sub: begins as another issuer's drivers do")
+        return Signed(driver, issuer.issuer, datetime.fromtimestamp(claims["exp"], UTC))
 
     async def claims(self, token: str) -> Mapping[str, Any]:
         """The claims of a token that keeps every rule. Raises NotBelieved or IssuerDown."""
@@ -64,21 +70,12 @@ class Verifier:
         issuer = self.issuers.get(unproven["iss"]) if isinstance(unproven.get("iss"), str) else None
         if issuer is None:
             raise NotBelieved("iss: not an issuer of ours")
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in (_FIREBASE if _is_firebase(issuer) else _OTHERS):
-            raise NotBelieved("alg: not one that is allowed")
-        if not isinstance(kid, str) or not kid:
-            raise NotBelieved("kid: missing")
+        algorithm, kid = _signed_how(header, issuer)
         key = await self.keys.key(issuer, kid)
         if key is None:
             raise NotBelieved("kid: no key of the issuer")
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.key,
-                algorithms=[str(algorithm)],
-                options=_TIMES_ARE_OURS,  # type: ignore[arg-type]
-            )
+            claims: dict[str, Any] = jwt.decode(token, key.key, algorithms=[algorithm], options=_TIMES_ARE_OURS)  # type: ignore[arg-type]
         except (PyJWTError, ValueError, TypeError):
             raise NotBelieved("signature: does not fit") from None
         check(claims, issuer, self._wall.now())
@@ -87,7 +84,7 @@ class Verifier:
 
 def check(claims: Mapping[str, Any], issuer: Issuer, now: datetime) -> None:
     """Every rule about what a signed token says. Raises NotBelieved."""
-    firebase = _is_firebase(issuer)
+    firebase = issuer.is_firebase
     if claims.get("iss") != issuer.issuer:
         raise NotBelieved("iss: not this issuer")
     _check_audience(claims, issuer)
@@ -107,17 +104,31 @@ def check(claims: Mapping[str, Any], issuer: Issuer, now: datetime) -> None:
         raise NotBelieved("nbf: not valid yet")
 
 
+def _signed_how(header: Mapping[str, Any], issuer: Issuer) -> tuple[str, str]:
+    """Algorithm and key id of a token. Raises NotBelieved."""
+    typ, algorithm, kid = header.get("typ", "JWT"), header.get("alg"), header.get("kid")
+    if not isinstance(typ, str) or typ.upper() != "JWT":
+        raise NotBelieved("typ: another kind of token")
+    if not isinstance(algorithm, str) or algorithm not in (_FIREBASE if issuer.is_firebase else _OTHERS):
+        raise NotBelieved("alg: not one that is allowed")
+    if not isinstance(kid, str) or not kid:
+        raise NotBelieved("kid: missing")
+    return algorithm, kid
+
+
 def _check_audience(claims: Mapping[str, Any], issuer: Issuer) -> None:
     audience = claims.get("aud")
-    several = isinstance(audience, list) and not _is_firebase(issuer)
+    several = isinstance(audience, list) and not issuer.is_firebase
     if audience != issuer.audience and not (several and issuer.audience in (audience or [])):
         raise NotBelieved("aud: not meant for us")
     if several and len(audience or []) > 1 and claims.get("azp") != issuer.audience:
         raise NotBelieved("azp: given to somebody else")
 
 
-def _is_firebase(issuer: Issuer) -> bool:
-    return issuer.issuer.startswith(FIREBASE_ISSUER)
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token of the Authorization header."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
 def _time(claims: Mapping[str, Any], name: str, *, needed: bool) -> float:

@@ -16,7 +16,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from agents.clock import Clock
-from agents.settings import FIREBASE_ISSUER, Issuer
+from agents.settings import Issuer
 
 #: Google's keys of Firebase ID tokens; they are not told by discovery.
 FIREBASE_KEYS: Final = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"
@@ -55,7 +55,7 @@ class _Published:
 
     async def with_(self, name: str) -> Mapping[str, Any]:
         """All of it, with `name` if the issuer has it. Raises IssuerDown where that cannot be known."""
-        if self._wants(name):
+        if self._wants(name) or (self._asking.locked() and name not in self._known):
             async with self._asking:
                 if self._wants(name):
                     await self._ask()

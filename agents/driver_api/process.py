@@ -37,6 +37,8 @@ class DriverApi:
     def __init__(self, settings: Settings, connectors: Mapping[str, Connector], base_url: str) -> None:
         if not settings.issuers:
             raise BadSettings('D2EV_ISSUERS: who signs drivers in? [{"issuer": "https://…", "audience": "…"}]')
+        if settings.env == "production" and not base_url.startswith("https://"):
+            raise BadSettings("D2EV_API_URL: production needs the https address under which drivers reach this")
         wall = SystemClock()
         self.metrics = ApiMetrics()
         self._http = httpx.AsyncClient(follow_redirects=False)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Container
 from datetime import timedelta
 from hashlib import sha256
 from secrets import compare_digest, token_urlsafe
 from typing import Final, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import httpx
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
@@ -19,24 +18,30 @@ from starlette.types import Scope
 
 from agents.clock import Clock
 from agents.driver_api.errors import Refusal
-from agents.driver_api.identity import NotBelieved, Signed, Verifier
-from agents.driver_api.keys import IssuerDown
+from agents.driver_api.identity import SKEW, NotBelieved, Signed, Verifier, bearer
+from agents.driver_api.keys import fetch, told
 from agents.sealing import Sealer, Unsealable
 from agents.settings import Issuer
 from streams.contracts.base import Instant
 
 #: A session not used for so long is over; one that is used is made anew once a day.
 LASTS: Final = timedelta(days=14)
+#: However much it is used: who has a stolen cookie does not have it for good.
+LASTS_AT_MOST: Final = timedelta(days=90)
 _RENEWED_AFTER: Final = timedelta(days=1)
 #: How long a driver may take at the issuer.
 PATIENCE: Final = timedelta(minutes=10)
 _SESSION, _PENDING = "api session", "api sign-in"
-_MAX_ANSWER: Final = 64 * 1024
+_MAX_GOAL: Final = 512
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Session(BaseModel):
+    """Who signed in, by whose word and when, and when the cookie was made."""
+
     driver: str
+    issuer: str
+    since: Instant
     made: Instant
 
 
@@ -60,20 +65,25 @@ class Sessions:
         self.cookie = "__Host-d2ev" if self._https else "d2ev"
         self.pending_cookie = f"{self.cookie}-signin"
 
-    def driver(self, request: Request) -> str | None:
-        """The driver that the browser is signed in as; a session that is in use is renewed."""
+    def driver(self, request: Request, issuers: Container[str]) -> str | None:
+        """Whom one of `issuers` signed in at this browser; a session that is in use is renewed."""
         session = self._open(request.cookies.get(self.cookie), _SESSION, _Session)
         now = self._wall.now()
-        if session is None or not now - LASTS < session.made <= now + timedelta(minutes=1):
+        if session is None or session.issuer not in issuers:
+            return None
+        if not now - LASTS < session.made <= now + SKEW or session.since <= now - LASTS_AT_MOST:
             return None
         if now - session.made > _RENEWED_AFTER:
-            add_cookie(request.scope, self.begun(session.driver))
+            add_cookie(request.scope, self._made(session.model_copy(update={"made": now})))
         return session.driver
 
-    def begun(self, driver: str) -> str:
+    def begun(self, signed: Signed) -> str:
         """The Set-Cookie of a new session."""
-        sealed = self._seal(_Session(driver=driver, made=self._wall.now()), _SESSION)
-        return self._set(self.cookie, sealed, LASTS)
+        now = self._wall.now()
+        return self._made(_Session(driver=signed.driver, issuer=signed.issuer, since=now, made=now))
+
+    def _made(self, session: _Session) -> str:
+        return self._set(self.cookie, self._seal(session, _SESSION), LASTS)
 
     def ended(self) -> str:
         """The Set-Cookie that ends the session."""
@@ -138,7 +148,7 @@ class SignIn:
         if issuer is None:
             raise Refusal(404, "sign in with the app: this place has no sign-in of its own")
         pending = self._sessions.pending(issuer, goal if _is_inside(goal) else "/")
-        address = await self._endpoint(issuer, "authorization_endpoint")
+        address = await self._verifier.keys.endpoint(issuer, "authorization_endpoint")
         asked = {
             "response_type": "code",
             "client_id": issuer.client_id or "",
@@ -157,17 +167,19 @@ class SignIn:
         pending = self._sessions.waited(request)
         add_cookie(request.scope, self._sessions.no_longer_waiting())
         state = request.query_params.get("state", "")
-        if pending is None or not compare_digest(pending.state.encode(), state.encode()):
+        issuer = self._verifier.issuers.get(pending.issuer) if pending is not None else None
+        if pending is None or issuer is None or not compare_digest(pending.state.encode(), state.encode()):
             raise Refusal(400, "this sign-in was not begun in this browser, or took too long: please begin again")
+        if request.query_params.get("iss", issuer.issuer) != issuer.issuer:
+            raise Refusal(400, "another issuer answers than was asked: please begin again")
         code = request.query_params.get("code")
         if not code:
             raise Refusal(401, "the sign-in was not completed")
-        signed = await self._exchange(pending, code)
-        add_cookie(request.scope, self._sessions.begun(signed.driver))
+        signed = await self._exchange(issuer, pending, code)
+        add_cookie(request.scope, self._sessions.begun(signed))
         return RedirectResponse(pending.goal, 303)
 
-    async def _exchange(self, pending: _Pending, code: str) -> Signed:
-        issuer = self._verifier.issuers[pending.issuer]
+    async def _exchange(self, issuer: Issuer, pending: _Pending, code: str) -> Signed:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -175,38 +187,20 @@ class SignIn:
             "client_id": issuer.client_id or "",
             "code_verifier": pending.verifier,
         }
-        secret = issuer.client_secret.get_secret_value() if issuer.client_secret else None
-        auth = httpx.Auth() if secret is None else httpx.BasicAuth(issuer.client_id or "", secret)
-        address = await self._endpoint(issuer, "token_endpoint")
-        told = await self._post(address, form, auth)
-        token = told.get("id_token")
+        address = await self._verifier.keys.endpoint(issuer, "token_endpoint")
+        answer = await fetch(self._http, "POST", address, form, _client(issuer))
+        if httpx.codes.BAD_REQUEST <= answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+            raise Refusal(401, "the sign-in was refused by the issuer: please begin again")
+        token = told(answer).get("id_token")
         if not isinstance(token, str):
             raise Refusal(401, "the issuer gave no ID token")
         try:
-            return await self._verifier.signed(token, nonce=pending.nonce)
+            signed = await self._verifier.signed(token, nonce=pending.nonce)
         except NotBelieved:
             raise Refusal(401, "what the issuer gave is not to be believed") from None
-
-    async def _post(self, address: str, form: Mapping[str, str], auth: httpx.Auth) -> Mapping[str, object]:
-        try:
-            answer = await self._http.post(address, data=dict(form), auth=auth, timeout=10, follow_redirects=False)
-        except httpx.HTTPError as error:
-            raise IssuerDown(type(error).__name__) from None
-        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or len(answer.content) > _MAX_ANSWER:
-            raise IssuerDown(f"HTTP {answer.status_code}")
-        if answer.status_code != httpx.codes.OK:
-            raise Refusal(401, "the sign-in was refused by the issuer: please begin again")
-        try:
-            told = orjson.loads(answer.content)
-        except orjson.JSONDecodeError:
-            raise IssuerDown("no JSON") from None
-        return told if isinstance(told, dict) else {}
-
-    async def _endpoint(self, issuer: Issuer, name: str) -> str:
-        address = (await self._verifier.keys.metadata(issuer)).get(name)
-        if not isinstance(address, str) or not Issuer.safe(address):
-            raise IssuerDown(f"the configuration names no https {name}")
-        return address
+        if signed.issuer != issuer.issuer:
+            raise Refusal(401, "what the issuer gave is another's word")
+        return signed
 
 
 def router(sessions: Sessions, sign_in: SignIn, verifier: Verifier) -> APIRouter:
@@ -228,28 +222,35 @@ def router(sessions: Sessions, sign_in: SignIn, verifier: Verifier) -> APIRouter
 
     @routes.post("/session", status_code=204)
     async def shell(request: Request) -> Response:
-        token = bearer(request)
+        token = bearer(request.headers)
         if token is None:
             raise Refusal(401, "give an ID token as Bearer", WWW_Authenticate="Bearer")
         try:
             signed = await verifier.signed(token)
         except NotBelieved as error:
             raise Refusal(401, str(error), "token_refused", WWW_Authenticate="Bearer") from None
-        add_cookie(request.scope, sessions.begun(signed.driver))
+        add_cookie(request.scope, sessions.begun(signed))
         return Response(status_code=204)
 
     return routes
 
 
-def bearer(request: Request) -> str | None:
-    """The token of the Authorization header."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+def _client(issuer: Issuer) -> httpx.Auth | None:
+    """How we prove that we are the issuer's client (RFC 6749, 2.3.1); without a secret, PKCE has to do."""
+    if issuer.client_secret is None:
+        return None
+    return httpx.BasicAuth(quote_plus(issuer.client_id or ""), quote_plus(issuer.client_secret.get_secret_value()))
 
 
 def _is_inside(goal: str) -> bool:
     """Whether it is a page of ours: nobody is sent elsewhere by a link to our sign-in."""
-    return goal.startswith("/") and not goal.startswith(("//", "/\\")) and goal.isprintable() and "\\" not in goal
+    return (
+        len(goal) <= _MAX_GOAL
+        and goal.startswith("/")
+        and not goal.startswith(("//", "/\\"))
+        and goal.isprintable()
+        and "\\" not in goal
+    )
 
 
 def _challenge(verifier: str) -> str:
