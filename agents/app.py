@@ -28,7 +28,7 @@ from agents.cars import Cars
 from agents.clock import Clock, LogClock, SystemClock
 from agents.engine.stage import Stage
 from agents.metrics import Metrics
-from agents.push import TopicPush
+from agents.push.phones import phones
 from agents.quotas import Quotas
 from agents.sealing import Sealer
 from agents.settings import Settings
@@ -46,7 +46,12 @@ CONFIRM_WINDOW = timedelta(minutes=10)
 
 
 def pipeline(
-    settings: Settings, cars: Callable[[], Cars], clock: Clock, metrics: Metrics, sealer: Sealer
+    settings: Settings,
+    cars: Callable[[], Cars],
+    clock: Clock,
+    metrics: Metrics,
+    sealer: Sealer,
+    http: httpx.AsyncClient,
 ) -> tuple[Stage, ...]:
     """Every stage, in flow order: from a registration to the push on the driver's phone."""
     connectors, budgets = registry.load(), dispatch.Budgets(Budget)
@@ -65,7 +70,7 @@ def pipeline(
         confirmation.stage(CONFIRM_WINDOW, metrics),
         settlement.STAGE,
         driver_status.stage(connectors),
-        notifications.stage(TopicPush(), clock, metrics),
+        notifications.stage(phones(settings, http, SystemClock(), metrics), sealer, clock, metrics),
     )
 
 
@@ -80,7 +85,7 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
         for name, connector in registry.load().items()
     }
     cars: Cars
-    stages = pipeline(settings, lambda: cars, clock, metrics, sealer)
+    stages = pipeline(settings, lambda: cars, clock, metrics, sealer, client)
     worker = Worker(settings, stages, clock, metrics, sealer)
     custody, sender = (next(one for one in stages if one.name == name) for name in ("accounts", "commands"))
     lane = worker.runtime.lane

@@ -63,6 +63,10 @@ class Metrics:
         self.notifications = PromCounter(
             "d2ev_notifications", "Pushes by kind and phase.", ["kind", "phase"], registry=r
         )
+        self.pushes = PromCounter(
+            "d2ev_pushes", "Messages to single devices, by way and what became of them.", ["service", "outcome"],
+            registry=r,
+        )  # fmt: skip
         self.polls_skipped = PromCounter(
             "d2ev_polls_skipped", "Readings that were due and not made, by reason.", ["oem", "reason"], registry=r
         )

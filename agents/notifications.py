@@ -1,107 +1,226 @@
-"""driver status -> pushes: one per real change, on the log as an intent before it is sent, never twice."""
+"""driver status -> pushes: one per real change, on the log as an intent before it is sent, never twice.
+
+Of each message the table holds which devices do not have it yet, so that trying again repeats nothing.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import Final
 
+import structlog
+
 from agents.clock import Clock
-from agents.engine.stage import Lane, Stage, Work
+from agents.engine.stage import Lane, Record, Stage, Work
+from agents.envelope import push_context
 from agents.failpoints import reach
 from agents.metrics import Metrics
-from agents.push import Push, PushFailed
+from agents.push import MUST_ARRIVE, Outcome, Sent, lives, message_of
+from agents.push.phones import IN_APP, Phones, wait
+from agents.sealing import Sealer, Unsealable
+from streams.contracts.base import account_of
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.internal import Tick, TickPhase
-from streams.contracts.notification import NotificationEvent, NotificationKind, NotificationPhase
+from streams.contracts.notification import NotificationEvent, NotificationPhase
+from streams.contracts.push_device import PushDevice
 from streams.domain.notify import ask_again, notices
-from streams.topics import NOTIFICATION, STATUS, TICK
-from tables import NOTIFIED
-from tables.rows import NotifiedRow
+from streams.topics import DEVICE, NOTIFICATION, STATUS, TICK
+from tables import DEVICES, NOTIFIED
+from tables.rows import DevicesRow, NotifiedRow, PendingPush
 
-#: Said again when nobody knows whether they were shown; of all others, silence is better than a repeat.
-MUST_ARRIVE: Final = frozenset(
-    {
-        NotificationKind.CANNOT_BE_READY,
-        NotificationKind.CANNOT_CONTROL,
-        NotificationKind.AT_RISK,
-        NotificationKind.LINK_LOST,
-    }
-)
+LOG = structlog.get_logger("d2ev")
+_MAY_BE_SHOWN: Final = "not known whether it was shown"
+_MOST_DEVICES: Final = 20
 
 
-def stage(push: Push, clock: Clock, metrics: Metrics) -> Stage:
-    """The stage, sending with `push`."""
-    teller = Teller(push, clock, metrics)
+def stage(phones: Phones, sealer: Sealer, clock: Clock, metrics: Metrics) -> Stage:
+    """The stage, sending with `phones`."""
+    teller = Teller(phones, sealer, clock, metrics)
     return Stage(
         "notifications",
-        reads=(STATUS, TICK),
-        writes=(NOTIFICATION,),
-        tables=(NOTIFIED,),
+        reads=(STATUS, DEVICE, TICK),
+        writes=(NOTIFICATION, DEVICE),
+        tables=(NOTIFIED, DEVICES),
         step=teller.step,
         restore=teller.restore,
     )
 
 
 class Teller:
-    """Decides what to tell from each status, and again when quiet hours end."""
+    """Decides what to tell from each status, and again when quiet hours end or a service wants to be asked again."""
 
-    def __init__(self, push: Push, clock: Clock, metrics: Metrics) -> None:
-        self._push = push
-        self._clock = clock
-        self._metrics = metrics
+    def __init__(self, phones: Phones, sealer: Sealer, clock: Clock, metrics: Metrics) -> None:
+        self._phones, self._sealer = phones, sealer
+        self._clock, self._metrics = clock, metrics
 
     def step(self, work: Work) -> None:
         for record in work:
             match record.value:
                 case Tick(phase=TickPhase.READ):
-                    work.attend(partial(self._tell_again, work))
+                    work.attend(partial(self._go_on, work))
                 case DriverStatus() as status:
                     self._tell(work, work.get(NOTIFIED, record.key) or NotifiedRow(), status)
+                case PushDevice() as device:
+                    _register(work, record.key, device)
                 case None:
-                    work.delete(NOTIFIED, record.key)
+                    _forget(work, record)
 
     def restore(self, work: Work) -> None:
-        """After a take-over: what was not confirmed is sent again only if it must arrive."""
+        """After a take-over: what was under way is sent again only if it must arrive."""
         for car, row in work.items(NOTIFIED):
-            for event in row.pending:
-                if event.kind in MUST_ARRIVE:
-                    work.spawn(event.driver, partial(self._send, event=event))
-                else:
-                    unknown = {"phase": NotificationPhase.FAILED, "detail": "not known whether it was shown"}
-                    _done(work, event.model_copy(update=unknown))
-            if row.status is not None:
-                work.due.set(car, ask_again(row.ledger, row.status, work.now) if row.ledger else None)
+            for pending in row.pending:
+                if pending.again_at is None and pending.event.kind not in MUST_ARRIVE:
+                    self._over(work, pending, _MAY_BE_SHOWN)
+                elif pending.again_at is None:
+                    self._spawn(work, pending)
+            _remind(work, car, work.get(NOTIFIED, car) or row)
 
-    def _tell_again(self, work: Work, car: str) -> None:
+    def _go_on(self, work: Work, car: str) -> None:
         row = work.get(NOTIFIED, car)
-        if row is not None and row.status is not None:
+        if row is None:
+            return
+        for pending in row.pending:
+            if pending.again_at is not None and pending.again_at <= work.now:
+                again = pending.model_copy(update={"again_at": None})
+                _keep(work, again)
+                self._spawn(work, again)
+        row = work.get(NOTIFIED, car) or row
+        if row.status is not None:
             self._tell(work, row, row.status)
 
     def _tell(self, work: Work, row: NotifiedRow, status: DriverStatus) -> None:
         ledger, events = notices(row.ledger, status, work.now)
-        update = {"ledger": ledger, "status": status, "pending": (*row.pending, *events)}
-        work.put(NOTIFIED, status.car, row.model_copy(update=update))
-        work.due.set(status.car, ask_again(ledger, status, work.now))
-        for event in events:
-            work.send(NOTIFICATION, event.car, event)
-            work.spawn(event.driver, partial(self._send, event=event))
+        devices = _devices_of(work, status)
+        new = tuple(PendingPush(event=event, devices=devices) for event in events)
+        row = row.model_copy(update={"ledger": ledger, "status": status, "pending": (*row.pending, *new)})
+        work.put(NOTIFIED, status.car, row)
+        _remind(work, status.car, row)
+        for pending in new:
+            work.send(NOTIFICATION, status.car, pending.event)
+            self._spawn(work, pending)
 
-    async def _send(self, lane: Lane, event: NotificationEvent) -> None:
-        reach("push.taken")
-        phase, detail = NotificationPhase.SENT, None
-        try:
-            await self._push.send(event)
-        except PushFailed as error:
-            phase, detail = NotificationPhase.FAILED, str(error)
-        reach("push.answered")
-        done = event.model_copy(update={"phase": phase, "detail": detail, "at": self._clock.now()})
-        await lane.commit(lambda work: _done(work, done))
+    def _spawn(self, work: Work, pending: PendingPush) -> None:
+        work.spawn(pending.event.driver, partial(self._send, pending=pending))
+
+    async def _send(self, lane: Lane, pending: PendingPush) -> None:
+        """To one device after the other; what each has answered is durable before the next is asked."""
+        for device in pending.devices:
+            reach("push.taken")
+            sent = await self._to(lane, device, pending.event)
+            reach("push.answered")
+            if sent.outcome is Outcome.REFUSED:
+                LOG.error("a push was refused", kind=pending.event.kind.value, cause=sent.detail)
+            last = device == pending.devices[-1]
+            await lane.commit(partial(self._answered, pending=pending, device=device, sent=sent, last=last))
+
+    def _answered(self, work: Work, pending: PendingPush, device: str, sent: Sent, *, last: bool) -> None:
+        """Note what a device has answered; after the last one, go on later, or be done."""
+        event = pending.event
+        kept = next((one for one in _pending(work, event.car) if one.event.id == event.id), None)
+        if kept is None:
+            return
+        if sent.outcome is Outcome.GONE and device != IN_APP:
+            work.send(DEVICE, device, None)
+            _unregister(work, device)
+        again = sent.outcome is Outcome.LATER or (sent.outcome is Outcome.UNKNOWN and event.kind in MUST_ARRIVE)
+        left = kept.devices if again else tuple(one for one in kept.devices if one != device)
+        shown = kept.reached + (sent.outcome is Outcome.SHOWN)
+        detail = kept.detail if sent.outcome is Outcome.SHOWN and kept.detail else sent.detail or kept.detail
+        wait_until = kept.wait_until
+        if again:
+            come_back = work.now + wait(kept.tries, sent.after)
+            wait_until = come_back if wait_until is None else max(wait_until, come_back)
+        update = {"devices": left, "reached": shown, "detail": detail, "wait_until": wait_until}
+        kept = kept.model_copy(update=update)
+        if not last:
+            _keep(work, kept)
+        elif left and wait_until is not None and wait_until < event.at + lives(event.kind):
+            update = {"again_at": wait_until, "wait_until": None, "tries": kept.tries + 1}
+            _keep(work, kept.model_copy(update=update))
+        else:
+            self._over(work, kept, kept.detail)
+
+    def _over(self, work: Work, pending: PendingPush, detail: str) -> None:
+        """Sent if any device has it."""
+        event = pending.event
+        phase = NotificationPhase.SENT if pending.reached else NotificationPhase.FAILED
+        row = work.get(NOTIFIED, event.car)
+        if row is not None:
+            rest = tuple(one for one in row.pending if one.event.id != event.id)
+            work.put(NOTIFIED, event.car, row.model_copy(update={"pending": rest}))
+        done = {"phase": phase, "detail": detail or None, "at": self._clock.now()}
+        work.send(NOTIFICATION, event.car, event.model_copy(update=done))
         self._metrics.notifications.labels(event.kind.value, phase.value).inc()
 
+    async def _to(self, lane: Lane, device: str, event: NotificationEvent) -> Sent:
+        if device == IN_APP:
+            return await self._phones.send(IN_APP, "", message_of(event))
+        known = lane.get(DEVICES, account_of(event.car))
+        found = next((one for one in known.devices if one.device == device), None) if known else None
+        if found is None:
+            return Sent(Outcome.GONE, "unregistered meanwhile")
+        try:
+            target = self._sealer.open(found.target_sealed, push_context(account_of(device))).decode()
+        except Unsealable:
+            return Sent(Outcome.GONE, "its address cannot be opened")
+        return await self._phones.send(found.kind, target, message_of(event))
 
-def _done(work: Work, event: NotificationEvent) -> None:
-    row = work.get(NOTIFIED, event.car)
+
+def _pending(work: Work, car: str) -> tuple[PendingPush, ...]:
+    row = work.get(NOTIFIED, car)
+    return row.pending if row is not None else ()
+
+
+def _keep(work: Work, pending: PendingPush) -> None:
+    """Put it in the place of what is known of the same message, and come back when it is time."""
+    car = pending.event.car
+    row = work.get(NOTIFIED, car)
     if row is not None:
-        pending = tuple(other for other in row.pending if other.id != event.id)
-        work.put(NOTIFIED, event.car, row.model_copy(update={"pending": pending}))
-    work.send(NOTIFICATION, event.car, event)
+        kept = tuple(pending if one.event.id == pending.event.id else one for one in row.pending)
+        row = row.model_copy(update={"pending": kept})
+        work.put(NOTIFIED, car, row)
+        _remind(work, car, row)
+
+
+def _remind(work: Work, car: str, row: NotifiedRow) -> None:
+    """Attend to the car when the quiet hours end, or when a message is to be tried again."""
+    dues: list[datetime] = [one.again_at for one in row.pending if one.again_at is not None]
+    if row.status is not None and row.ledger is not None:
+        morning = ask_again(row.ledger, row.status, work.now)
+        dues += [morning] if morning is not None else []
+    work.due.set(car, min(dues, default=None))
+
+
+def _devices_of(work: Work, status: DriverStatus) -> tuple[str, ...]:
+    """The driver's devices; those who have none are told in the app."""
+    known = work.get(DEVICES, account_of(status.car))
+    mine = tuple(one.device for one in known.devices if one.driver == status.driver) if known else ()
+    return mine or (IN_APP,)
+
+
+def _register(work: Work, key: str, device: PushDevice) -> None:
+    account = account_of(key)
+    known = work.get(DEVICES, account) or DevicesRow()
+    others = tuple(one for one in known.devices if one.device != key)
+    work.put(DEVICES, account, DevicesRow(devices=(*others, device)[-_MOST_DEVICES:]))
+
+
+def _unregister(work: Work, key: str) -> None:
+    account = account_of(key)
+    known = work.get(DEVICES, account)
+    if known is None:
+        return
+    left = tuple(one for one in known.devices if one.device != key)
+    if left:
+        work.put(DEVICES, account, DevicesRow(devices=left))
+    else:
+        work.delete(DEVICES, account)
+
+
+def _forget(work: Work, record: Record) -> None:
+    if record.topic == STATUS.name:
+        work.delete(NOTIFIED, record.key)
+        work.due.set(record.key, None)
+    else:
+        _unregister(work, record.key)

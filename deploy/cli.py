@@ -28,6 +28,7 @@ from deploy.commands import (
     oem,
     plan,
     processes,
+    push_key,
     release,
     tail,
     topics,
@@ -57,6 +58,7 @@ def app() -> typer.Typer:
     cli.command("ingress")(ingress.ingress)
     cli.command("bridge")(bridge.bridge)
     cli.command("api")(api.api)
+    cli.command("push-key")(push_key.push_key)
     cli.command("release-all")(release.release_all)
     cli.command("simulator")(processes.simulator)
     cli.add_typer(feeds.app(), name="feeds")

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import httpx
+
 from agents.app import pipeline
 from agents.cars import Cars
 from agents.clock import SystemClock
@@ -44,7 +46,7 @@ def write(folder: Path = FOLDER) -> list[str]:
 
 def stages() -> tuple[Stage, ...]:
     """The pipeline as declared, bound to nothing."""
-    return pipeline(Settings(), _no_cars, SystemClock(), Metrics(), Sealer(bytes(KEY_BYTES)))
+    return pipeline(Settings(), _no_cars, SystemClock(), Metrics(), Sealer(bytes(KEY_BYTES)), httpx.AsyncClient())
 
 
 def flow(pipeline_stages: tuple[Stage, ...]) -> str:

@@ -18,6 +18,7 @@ from tables.rows import (
     AnnouncedRow,
     CappedRow,
     CapRow,
+    DevicesRow,
     InFlightRow,
     KeyRow,
     LessonRow,
@@ -80,6 +81,9 @@ SETTLEMENT_CURVES = model_table(
     "settlement-curves", Forecast, "settlement", "Price and carbon curves to settle on.", key="curve", personal=False
 )
 STATUSES = model_table("driver-status", StatusRow, "driver_status", "What the driver's read model is made of.")
+DEVICES = model_table(
+    "devices", DevicesRow, "notifications", "Phones and browsers of an account's drivers, sealed.", key="account"
+)
 NOTIFIED = model_table("notified", NotifiedRow, "notifications", "What every driver was already told.")
 
 TABLES: tuple[Table[Any], ...] = (
@@ -106,5 +110,6 @@ TABLES: tuple[Table[Any], ...] = (
     SETTLED,
     SETTLEMENT_CURVES,
     STATUSES,
+    DEVICES,
     NOTIFIED,
 )

@@ -7,11 +7,13 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from streams.contracts.account import Link
+from streams.contracts.base import Instant
 from streams.contracts.capacity import RegionAdder, RegionCap, RegionDemand
 from streams.contracts.command import CommandEvent
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.lead import LeadTime
 from streams.contracts.notification import NotificationEvent
+from streams.contracts.push_device import PushDevice
 from streams.contracts.registration import Registration
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.kept import Kept
@@ -134,12 +136,31 @@ class StatusRow(Row):
     told: str | None = None
 
 
+class PendingPush(Row):
+    """A notification whose sending is not over: devices that do not have it yet, how many do, and when to go on."""
+
+    event: NotificationEvent
+    devices: tuple[str, ...]
+    reached: int = 0
+    tries: int = 0
+    detail: str = ""
+    #: The latest instant at which one of those that were asked this time wants to be asked again.
+    wait_until: Instant | None = None
+    again_at: Instant | None = None
+
+
 class NotifiedRow(Row):
-    """What a driver was told, the status it was told from, and pushes whose sending is not confirmed."""
+    """What a driver was told, the status it was told from, and pushes whose sending is not over."""
 
     ledger: Ledger | None = None
     status: DriverStatus | None = None
-    pending: tuple[NotificationEvent, ...] = ()
+    pending: tuple[PendingPush, ...] = ()
+
+
+class DevicesRow(Row):
+    """The devices of an account's drivers."""
+
+    devices: tuple[PushDevice, ...] = ()
 
 
 class CappedRow(Row):

@@ -36,7 +36,7 @@ from streams.contracts.command import Action
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.internal import TickPhase
 from streams.domain.forecasts import merge
-from streams.topics import ANSWERED, DEAD_LETTER, DEVICE, HELD, NOTIFICATION, PLUG, TOPICS
+from streams.topics import ANSWERED, DEAD_LETTER, HELD, NOTIFICATION, PLUG, TOPICS
 
 #: Which stage's due instants call for which beat.
 BEATS = {
@@ -46,7 +46,7 @@ BEATS = {
     TickPhase.TELL: ("driver_status",),
 }
 #: Topics that no stage reads.
-FOR_OTHERS = {topic.name for topic in (PLUG, HELD, DEVICE, NOTIFICATION, ANSWERED, DEAD_LETTER)}
+FOR_OTHERS = {topic.name for topic in (PLUG, HELD, NOTIFICATION, ANSWERED, DEAD_LETTER)}
 
 
 @dataclass(frozen=True)

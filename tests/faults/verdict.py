@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from agents.notifications import MUST_ARRIVE
+from agents.push import MUST_ARRIVE
 from deploy.demo.accounts import promise
 from deploy.demo.night import Night
 from deploy.demo.world import metered_stays

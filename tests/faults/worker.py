@@ -6,17 +6,16 @@ The file named by D2EV_TEST_PHONES gets a line per push.
 import os
 from pathlib import Path
 
-from agents import app
-from agents.push import TopicPush
+from agents.push import InApp, Message, Sent, phones
 from deploy.commands.processes import worker
-from streams.contracts.notification import NotificationEvent
 
 
-class Phones(TopicPush):
+class Shown(InApp):
     """All drivers' phones."""
 
-    async def send(self, notification: NotificationEvent) -> None:
-        show(f"{notification.kind} {notification.id}")
+    async def send(self, target: str, message: Message) -> Sent:
+        show(f"{message.kind} {message.id}")
+        return await super().send(target, message)
 
 
 def show(line: str) -> None:
@@ -26,5 +25,5 @@ def show(line: str) -> None:
 
 
 if __name__ == "__main__":
-    vars(app)[TopicPush.__name__] = Phones
+    vars(phones)[InApp.__name__] = Shown
     worker()

@@ -1,0 +1,77 @@
+"""All ways to a driver behind one door, each left alone while its service is down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import httpx
+
+from agents.breaker import Breaker
+from agents.clock import Clock
+from agents.google import service_account
+from agents.metrics import Metrics
+from agents.push import InApp, Message, Outcome, Sent, Service
+from agents.push.fcm import HOST, Fcm
+from agents.push.webpush import WebPush
+from agents.settings import BadSettings, Settings
+
+#: The way of those who have no device.
+IN_APP: Final = "app"
+_FAILED: Final = frozenset({Outcome.LATER, Outcome.UNKNOWN})
+
+
+class Phones:
+    """Sends by `services`. Pauses are real time: push services know no other."""
+
+    def __init__(self, services: Mapping[str, Service], wall: Clock, metrics: Metrics) -> None:
+        self._services = services
+        self._wall, self._metrics = wall, metrics
+        self._breakers = {kind: Breaker(kind) for kind in services}
+
+    async def send(self, kind: str, target: str, message: Message) -> Sent:
+        """Send to one device of that kind. Raises nothing."""
+        service = self._services.get(kind)
+        if service is None:
+            return Sent(Outcome.REFUSED, f"{kind} is not set up here")
+        breaker, now = self._breakers[kind], self._wall.now()
+        probe = breaker.is_open
+        come_back = breaker.enter(now, release=False)
+        if come_back is not None:
+            return Sent(Outcome.LATER, f"{kind} is left alone for a while", come_back - now)
+        try:
+            sent = await service.send(target, message)
+        finally:
+            breaker.leave()
+        if sent.outcome in _FAILED and sent.after is None:
+            breaker.failed(kind, self._wall.now(), probe=probe)
+        else:
+            breaker.answered()
+        self._metrics.pushes.labels(kind, sent.outcome.value).inc()
+        return sent
+
+
+def phones(settings: Settings, http: httpx.AsyncClient, wall: Clock, metrics: Metrics) -> Phones:
+    """What the settings set up. Raises BadSettings in one line."""
+    services: dict[str, Service] = {IN_APP: InApp()}
+    if settings.fcm_key is not None:
+        try:
+            account = service_account(settings.fcm_key)
+        except ValueError as error:
+            raise BadSettings(f"D2EV_FCM_KEY: {error}") from None
+        services["fcm"] = Fcm(account, http, wall, settings.fcm_url or HOST, settings.fcm_target)
+    if settings.vapid_key is not None:
+        if settings.vapid_contact is None:
+            raise BadSettings("D2EV_VAPID_CONTACT: push services want to know whom to ask: mailto:you@example.org")
+        services["webpush"] = WebPush(settings.vapid_key, settings.vapid_contact, settings.push_hosts, http, wall)
+    return Phones(services, wall, metrics)
+
+
+#: A service that says nothing of when to come back is asked again after so long, then after twice that, and so on.
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=15)
+
+
+def wait(tries: int, after: timedelta | None) -> timedelta:
+    """How long to wait after so many tries."""
+    return max(after or timedelta(), min(LONGEST_WAIT, FIRST_WAIT * float(2 ** min(tries, 10))))
