@@ -7,6 +7,7 @@ nothing, and what was erased does not come back. What a commit came to that nobo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -59,6 +60,8 @@ class Sink:
         self._set_aside = set_aside
         self._metrics = metrics
         self._marks: dict[int, Mark] = {}
+        #: Records beyond the marks that were set aside: what is tried again is not set aside again.
+        self._aside: defaultdict[int, set[int]] = defaultdict(set)
 
     async def take(self, partition: int, records: Sequence[Any], end: int) -> int:
         """Write records of one partition, which ends at `end`, in order. Returns how many documents changed.
@@ -79,8 +82,9 @@ class Sink:
             part = changes[first : first + MOST_CHANGES]
             for one in part:
                 if one.cause:
-                    await self._refuse(one, one.cause)
+                    await self._refuse(partition, one, one.cause)
             await self._write(partition, [one for one in part if not one.cause], part[-1].record.offset)
+        self._aside.pop(partition, None)
         return len(changes)
 
     async def _write(self, partition: int, changes: Sequence[Change], upto: int) -> None:
@@ -93,7 +97,7 @@ class Sink:
             if len(changes) == 1:
                 # Where not even a mark is taken, it is not the record's fault.
                 await self._commit(partition, [], self._marks[partition].offset)
-                await self._refuse(changes[0], str(error))
+                await self._refuse(partition, changes[0], str(error))
                 await self._commit(partition, [], upto)
                 return
             half = len(changes) // 2
@@ -112,9 +116,13 @@ class Sink:
         for one in changes:
             self._metrics.statuses.labels("deleted" if "delete" in one.write else "written").inc()
 
-    async def _refuse(self, change: Change, cause: str) -> None:
-        LOG.error("a status is not taken", cause=cause, partition=change.record.partition, offset=change.record.offset)
+    async def _refuse(self, partition: int, change: Change, cause: str) -> None:
+        offset = change.record.offset
+        if offset in self._aside[partition]:
+            return
+        LOG.error("a status is not taken", cause=cause, partition=partition, offset=offset)
         await self._set_aside(change.record, cause)
+        self._aside[partition].add(offset)
         self._metrics.statuses.labels("refused").inc()
 
     async def _read_mark(self, partition: int, end: int) -> Mark:

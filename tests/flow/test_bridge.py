@@ -1,4 +1,4 @@
-"""The bridge on a real Kafka protocol: statuses reach Firestore in order through faults and restarts; events come in."""
+"""The bridge on a real Kafka protocol: statuses reach Firestore in order through faults and restarts; events come."""
 
 import asyncio
 import json
@@ -181,10 +181,8 @@ async def test_an_outage_of_firestore_is_waited_for_and_one_bad_status_keeps_no_
             await until(lambda: shown(fake) == {CARS[0]: 1, CARS[1]: 3}, "what is good")
             await until(lambda: bridge.status()["statuses"] == {"reading": True, "waiting": 0}, "all is well")
         letters = await read(settings, DEAD_LETTER)
-    assert sorted(letter.cause for letter in letters) == [
-        "400 INVALID_ARGUMENT",
-        "the record: Invalid JSON: expected ident at line 1 column 2",
-    ]
+    causes = sorted(letter.cause.split(" at ")[0] for letter in letters)
+    assert causes == ["400 INVALID_ARGUMENT", "the record: Invalid JSON: expected ident"]
 
 
 async def test_what_apps_write_reaches_the_log(broker: EmbeddedBroker) -> None:

@@ -232,6 +232,17 @@ async def test_nothing_is_passed_that_could_not_be_set_aside() -> None:
     assert mark(fake) == 1
 
 
+async def test_what_is_tried_again_is_not_set_aside_again() -> None:
+    fake = FakeFirestore(trouble=once(Trouble.UNAVAILABLE, Trouble.UNAVAILABLE))
+    async with spoken_to(fake) as firestore:
+        bridge = Bridge(firestore)
+        for _ in range(2):
+            with pytest.raises(Later):
+                await bridge.take(record(0, RESERVED), Record(1, b"a.b", b"{"), record(2, "a.b"))
+        await bridge.take(record(0, RESERVED), Record(1, b"a.b", b"{"), record(2, "a.b"))
+    assert sorted(offset for offset, _ in bridge.aside) == [0, 1]
+
+
 async def test_where_not_even_the_mark_is_taken_no_status_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeFirestore()
     async with spoken_to(fake) as firestore:
@@ -284,7 +295,7 @@ async def _lived(steps: Sequence[tuple[int, int, Trouble | None]], log: Sequence
 FAST = [None, None, Trouble.ABORTED, Trouble.UNAVAILABLE, Trouble.LOST, Trouble.INTERNAL, Trouble.CUT]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     told=st.lists(st.tuples(st.sampled_from(["a.1", "a.2", "b.1"]), st.booleans()), min_size=4, max_size=16),
     steps=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 15), st.sampled_from(FAST)), max_size=10),
