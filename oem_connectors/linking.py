@@ -15,7 +15,7 @@ from oem_connectors.answers import Answer, failure
 from oem_connectors.base import BEARER, Call, Connector, Grant
 from oem_connectors.consent import Consent, Flow
 from oem_connectors.credential import pack, unpack
-from oem_connectors.errors import NeedsConsent, Rejected, Unavailable
+from oem_connectors.errors import NeedsConsent, OemError, Rejected, Unavailable
 from oem_connectors.filling import Names, filled
 from oem_connectors.tokens import Tokens
 from oem_connectors.wire import Wire, hosts_of
@@ -26,6 +26,15 @@ REASONS: Mapping[str, str] = {
     "vehicle_incompatible": "the car cannot be connected",
     "no_vehicles": "there is no car in the account",
     "login_required": "the driver did not log in",
+}
+#: What says nothing of the driver (RFC 6749, 4.1.2.1 and 5.2): the maker cannot now, or we are not set up with it.
+_LATER = {"server_error", "temporarily_unavailable"}
+_OURS = {
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+    "invalid_scope",
 }
 _WORD = re.compile(r"^[A-Za-z0-9_.-]{1,60}$")
 
@@ -77,8 +86,7 @@ class ConsentClient:
         call = Call("POST", self.consent.path, body, host=self.consent.host, headers=BEARER)
         answer = await self._wire.call(call, {**names, "token": token}, None, changes=False)
         found = _good(answer).get("linkUrl")
-        ours = f"{self._hosts[self.consent.host]}/"  # no https: a fake on this machine
-        if not isinstance(found, str) or not found.startswith(("https://", ours)):
+        if not isinstance(found, str) or not self._is_page(found):
             raise Unavailable("no link came")
         return found
 
@@ -90,7 +98,7 @@ class ConsentClient:
         body = _good(answer)
         texts = [body.get(name) for name in ("device_code", "user_code")]
         page = body.get("verification_uri_complete") or body.get("verification_uri")
-        if not all(isinstance(text, str) for text in (*texts, page)):
+        if not all(isinstance(text, str) for text in (*texts, page)) or not self._is_page(str(page)):
             raise Unavailable("no code came")
         lasts, interval = _seconds(body, "expires_in", 300), _seconds(body, "interval", 5)
         return DeviceCode(SecretStr(str(texts[0])), str(texts[1]), str(page), lasts, interval)
@@ -107,7 +115,7 @@ class ConsentClient:
     async def came_back(self, query: Mapping[str, str], names: Names, now: datetime) -> Grant:
         """The grant that the redirect's query stands for. Raises NeedsConsent with the reason where it brings none."""
         if "error" in query:
-            raise NeedsConsent(refusal(query["error"]))
+            raise no_consent(query["error"])
         if not self._from_here(query.get("iss")):
             raise Rejected("the answer comes from another issuer")
         if self.consent.flow is not Flow.CODE:
@@ -140,8 +148,8 @@ class ConsentClient:
 
     def _granted(self, answer: Answer, query: Mapping[str, str], now: datetime) -> Grant:
         body = answer.mapping()
-        if not answer.ok and isinstance(body.get("error"), str):
-            raise NeedsConsent(refusal(body["error"]))
+        if answer.status in {400, 401, 403} and isinstance(body.get("error"), str):
+            raise no_consent(body["error"])
         token, refresh = _good(answer).get("access_token"), body.get("refresh_token")
         if not isinstance(token, str) or not isinstance(refresh, str):
             raise Unavailable("the token endpoint agreed but sent no tokens")
@@ -150,12 +158,23 @@ class ConsentClient:
         lasts = _seconds(body, "expires_in", self.connector.auth.lasts.total_seconds())
         return Grant(pack(token, details), pack(refresh, details), now + lasts)
 
+    def _is_page(self, address: str) -> bool:
+        """Whether a browser may be sent there; a fake on this machine has no https."""
+        return address.startswith(("https://", f"{self._hosts[self.consent.host]}/"))
+
     def _from_here(self, issuer: str | None) -> bool:
         """RFC 9207: an issuer, where one is told, is the host that the driver was sent to."""
         return issuer is None or f"{issuer.rstrip('/')}/".startswith(f"{self._hosts[self.consent.host]}/")
 
     def _known(self, names: Names) -> dict[str, str]:
         return {name: secret.get_secret_value() for name, secret in self._app.items()} | dict(names)
+
+
+def no_consent(word: str) -> OemError:
+    """The error that a maker's word stands for."""
+    if word in _LATER:
+        return Unavailable(refusal(word))
+    return Rejected(refusal(word)) if word in _OURS else NeedsConsent(refusal(word))
 
 
 def refusal(word: str) -> str:
