@@ -37,6 +37,17 @@ _MOODS: Final[dict[StatusReason, Mood]] = {
     StatusReason.STOPPED_BY_DRIVER: "attention",
 }
 _LOST: Final = {Link.NEEDS_CONSENT, Link.REVOKED}
+#: There may be a plan, but nobody carries it out.
+_NOT_CARRIED_OUT: Final = {
+    StatusReason.LINK_LOST,
+    StatusReason.CANNOT_CONTROL,
+    StatusReason.CHARGING_BY_DRIVER,
+    StatusReason.STOPPED_BY_DRIVER,
+    StatusReason.OWN_SCHEDULE,
+    StatusReason.PAUSED,
+    StatusReason.AWAY,
+    StatusReason.UNPLUGGED,
+}
 #: Times to choose from, around the one that holds.
 _HALF: Final = 30
 _CHOICES: Final = 9
@@ -55,6 +66,7 @@ class Card(NamedTuple):
     own_day: Weekday | None
     choices: tuple[str, ...]
     blocks: tuple[BlockView, ...]
+    expected_pct: float | None
     boosting: bool
     paused: bool
     pending: bool
@@ -66,6 +78,9 @@ def card(
 ) -> Card:
     """The first screen of a car; `pending`: a wish was just saved, and what is shown was made before it."""
     ready = ready_by(preference, view.home_zone, say.now)
+    planned = view.plan is not None and view.reason not in _NOT_CARRIED_OUT
+    if outlook is not None and not planned:
+        outlook = outlook.model_copy(update={"blocks": ()})
     day = own_day(preference, view.home_zone, say.now)
     wall = preference.ready_by_days[day] if day else preference.ready_by
     return Card(
@@ -78,7 +93,8 @@ def card(
         ready_wall=wall,
         own_day=day,
         choices=_choices(wall),
-        blocks=tuple(block for block in view.plan.blocks if block.end > say.now) if view.plan else (),
+        blocks=tuple(block for block in view.plan.blocks if block.end > say.now) if view.plan and planned else (),
+        expected_pct=view.expected_soc_pct if planned else None,
         boosting=preference.mode == "boost" and (pending or _boosts(view, preference)),
         paused=preference.mode == "paused",
         pending=pending and view.plug is Plug.PLUGGED,
