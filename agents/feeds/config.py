@@ -171,6 +171,8 @@ def _price(entry: _Price) -> Feed:
     source = None if entry.source is None else _source(entry.source, ForecastKind.PRICE)
     if source is None and entry.retail is None:
         raise ValueError("energy needs retail with its currency and zone")
+    if source is None and entry.max_age_hours:
+        raise ValueError("max_age_hours: the contract's own prices do not grow old; remove it")
     zone = (entry.retail.zone if entry.retail else None) or (source.zone if source else None)
     if zone is None:
         raise ValueError("retail.zone is missing: whose wall times hold?")

@@ -131,6 +131,10 @@ BAD = [
     ),
     ("[[price]]\ntariff = 'a'\nenergy = 0.2", "price 'a': energy needs retail with its currency and zone"),
     ("[[price]]\ntariff = 'a'\nenergy = 0.2\nretail.currency = 'EUR'", "price 'a': retail.zone is missing"),
+    (
+        "[[price]]\ntariff = 'a'\nenergy = 0.2\nmax_age_hours = 6\nretail = {currency = 'EUR', zone = 'UTC'}",
+        "price 'a': max_age_hours: the contract's own prices do not grow old",
+    ),
     ("[[price]]\ntariff = 'a'\nenergy = 0.2\nparams = {x = 'y'}\nretail = {currency = 'EUR', zone = 'UTC'}", "params"),
     ("[[carbon]]\nregion = 'GB'", "carbon 'GB': source: Field required"),
     ("[[carbon]]\nregion = 'GB'\nsource = 'neso'\nahead_hours = 500", "carbon 'GB': ahead_hours: "),
