@@ -11,6 +11,7 @@ import httpx
 import uvicorn
 
 from agents.clock import SystemClock
+from agents.driver_api import page
 from agents.driver_api.api import Api
 from agents.driver_api.app import build
 from agents.driver_api.identity import Verifier
@@ -64,7 +65,7 @@ class DriverApi:
             wall=wall,
         )
         sign_in = SignIn(sessions, verifier, self._http, base_url)
-        self.app = build(api, [session_router(sessions, sign_in, verifier)])
+        self.app = build(api, [session_router(sessions, sign_in, verifier), page.router(page.desk(api))])
 
     @property
     def ready(self) -> bool:
