@@ -9,7 +9,7 @@ from streams.contracts.command import Action, CommandEvent, CommandPhase
 from streams.contracts.plug_event import PlugEvent, PlugEventKind
 from streams.domain.attempt import ASLEEP
 from streams.domain.ids import stable_id
-from streams.domain.outcome import NO_TRY
+from streams.domain.outcome import NO_TRY, SWITCHES
 from streams.topics import COMMAND
 from tables import OUTBOX
 from tables.rows import OutboxRow
@@ -20,6 +20,7 @@ RELEASE_WITHIN = timedelta(minutes=15)
 RELEASE_AGAIN = timedelta(minutes=1)
 CONSENT_LOST, CONSENT_IN_DOUBT, ERASED = "consent_lost", "consent_in_doubt", "erased"
 _RELEASED_FOR = frozenset({CONSENT_LOST, CONSENT_IN_DOUBT})
+_STOPS = frozenset({CommandPhase.SENT, CommandPhase.UNKNOWN})
 _UNDER_WAY = frozenset({CommandPhase.INTENT, CommandPhase.SENDING})
 _NOT_SENT = frozenset({CommandPhase.FAILED, CommandPhase.EXPIRED})
 
@@ -157,6 +158,9 @@ def _stopped(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
     known = row.stopped
     match event.action:
         case Action.STOP if event.phase is CommandPhase.SENDING:
+            # One before it may hold the car, and does so still when this one comes to nothing.
+            return known if known is not None and known.session_id == event.session_id else event
+        case Action.STOP if event.phase in _STOPS:
             return event
         case Action.STOP if event.phase in _NOT_SENT and known is not None and known.id == event.id:
             return None
@@ -166,7 +170,7 @@ def _stopped(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
 
 
 def _released(row: OutboxRow, event: CommandEvent) -> CommandEvent | None:
-    """The last step of a release, after this step. Another stop asks for another release."""
-    if event.reason in _RELEASED_FOR:
-        return event
-    return None if event.action is Action.STOP and event.phase is CommandPhase.SENDING else row.released
+    """The last step of a release, after this step. A start ends it, and another stop asks for another."""
+    if event.phase is CommandPhase.SENT and event.action in SWITCHES:
+        return None
+    return event if event.reason in _RELEASED_FOR else row.released

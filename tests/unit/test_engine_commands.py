@@ -321,6 +321,16 @@ async def test_a_stop_sent_after_the_doubt_is_not_undone_by_a_release_from_befor
     assert desk.cars.actions[-1] is Action.STOP
 
 
+async def test_a_second_stop_that_was_not_sent_does_not_make_the_first_forgotten(desk: Desk) -> None:
+    desk.cars.says = OutcomeUnknown("no answer")
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(0, Action.STOP))]))
+    await desk.rest()
+    desk.cars.says = Suspended("a refresh was not answered", timedelta(seconds=30))
+    await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(5, Action.STOP))]))
+    await desk.rest()
+    assert outbox.may_hold(desk.rig.lane, CAR)
+
+
 async def test_a_second_loss_lets_a_car_go_that_was_stopped_again_since(desk: Desk) -> None:
     for minutes in (0, 60):
         await desk.rig.give(*raws(COMMAND.name, [(CAR, intent(minutes, Action.STOP))]))
