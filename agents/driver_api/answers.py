@@ -31,6 +31,7 @@ from streams.contracts.registration import Registration
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.session import SessionSettled
 from streams.contracts.telemetry import Plug
+from streams.domain.ids import stable_id
 from streams.domain.status import StatusState, status
 
 #: Chart and table reach so far.
@@ -87,7 +88,7 @@ def car_view(
 ) -> CarView:
     """One car as its driver sees it."""
     plan = schedule if schedule is not None and schedule.session_id == told.session_id else None
-    return CarView(
+    view = CarView(
         car=told.car,
         oem=registration.oem,
         model=registration.model,
@@ -111,8 +112,9 @@ def car_view(
         plan=None if plan is None or plan.reason is PlanReason.UNPLUGGED else plan_view(plan),
         preference=preference_view(preference, told.car),
         last_session=last,
-        version=told.version,
+        version="",
     )
+    return view.model_copy(update={"version": stable_id(view.model_dump_json())})
 
 
 def is_stale(told: DriverStatus, now: datetime) -> bool:
