@@ -143,8 +143,10 @@ async def fetch(
                 follow_redirects=False,
             ) as answer,
         ):
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise IssuerDown("the answer is packed")
             body = b""
-            async for piece in answer.aiter_raw():
+            async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > _MAX_BODY:
                     raise IssuerDown("the answer is too long")
