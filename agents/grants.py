@@ -36,7 +36,7 @@ ROTATION_SECONDS = 10
 #: A refresh that failed for a reason of its own is not tried again sooner.
 AGAIN = timedelta(seconds=30)
 #: How long a refresh that may end the consent waits for cars to be let go: some makers forgive for half an hour only.
-LET_GO = timedelta(minutes=15)
+LET_GO = timedelta(minutes=20)
 
 
 class Use(Enum):

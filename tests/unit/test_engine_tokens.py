@@ -347,7 +347,7 @@ async def test_after_a_lost_answer_no_car_is_stopped_and_held_ones_are_let_go_be
 async def test_a_car_that_does_not_let_itself_be_started_holds_up_the_refresh_for_a_while_only(desk: Desk) -> None:
     desk.holds = {CAR}
     await lose_an_answer(desk)
-    desk.later(minutes=16)
+    desk.later(minutes=21)
     await desk.tick()
     assert desk.cloud.asked == 3
 
