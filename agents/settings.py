@@ -139,9 +139,9 @@ class Settings(BaseSettings):
     firestore_url: str = Field("https://firestore.googleapis.com", description="or the address of a stand-in")
     firestore_database: str = Field("(default)", pattern=r"^[a-z0-9()-]{1,63}$", description="database in the project")
     firestore_collection: str = Field(
-        "d2ev_status",
+        "d2ev-status",
         pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+)*$",
-        description="collection of the statuses, one document per car; how far they are is beside it, in …_log",
+        description="collection of the statuses, one document per car; how far they are is beside it, in …-log",
     )
     firestore_hook: dict[str, str] = Field(
         default_factory=dict,

@@ -18,7 +18,7 @@ from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.telemetry import Charge, Plug
 
 NOW = datetime(2026, 11, 23, 20, tzinfo=UTC)
-COLLECTION = "d2ev_status"
+COLLECTION = "d2ev-status"
 
 
 class Record(NamedTuple):

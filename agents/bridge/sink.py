@@ -141,7 +141,7 @@ class Sink:
         return Mark(offset, document.update_time)
 
     def _mark_path(self, partition: int) -> str:
-        return f"{self._collection}_log/{partition}"
+        return f"{self._collection}-log/{partition}"
 
     def _change(self, record: Any) -> Change:
         car = (record.key or b"").decode(errors="replace")

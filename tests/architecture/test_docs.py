@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from agents.bridge.metrics import BridgeMetrics
 from agents.feeds.metrics import FeedMetrics
 from agents.guardian.metrics import GuardianMetrics
 from agents.ingress.metrics import IngressMetrics
@@ -103,7 +104,12 @@ def test_settings_topics_and_metrics_that_a_page_names_exist(page: Path) -> None
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_SETTINGS
     assert set(re.findall(r"\bD2EV_[A-Z][A-Z_]*[A-Z]\b", text(page))) <= settings
     assert set(re.findall(r"\bd2ev\.[a-z.-]+\.v\d", text(page))) <= set(BY_NAME)
-    registries = (GuardianMetrics().registry, IngressMetrics().registry, FeedMetrics().registry)
+    registries = (
+        GuardianMetrics().registry,
+        IngressMetrics().registry,
+        FeedMetrics().registry,
+        BridgeMetrics().registry,
+    )
     families = [family for registry in registries for family in registry.collect()]
     metrics = {name for family in families for name in (family.name, f"{family.name}_total")}
     assert set(re.findall(r"`(d2ev_[a-z_]+)", text(page))) <= metrics

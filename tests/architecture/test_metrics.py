@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.bridge.metrics import BridgeMetrics
 from agents.driver_api.metrics import ApiMetrics
 from agents.guardian.metrics import GuardianMetrics
 from agents.ingress.metrics import IngressMetrics
@@ -63,7 +64,7 @@ def test_labels_name_no_car_and_no_driver(metrics: Metrics) -> None:
     assert {"stage", "oem", "kind"} <= labels <= LABELS
 
 
-@pytest.mark.parametrize("process", [Metrics, GuardianMetrics, IngressMetrics, ApiMetrics])
+@pytest.mark.parametrize("process", [Metrics, GuardianMetrics, IngressMetrics, ApiMetrics, BridgeMetrics])
 def test_declared_labels_are_allowed_even_before_they_are_used(process: type[Metrics]) -> None:
     declared: set[Any] = set(process().registry._collector_to_names)
     assert {label for metric in declared for label in metric._labelnames} <= LABELS

@@ -190,7 +190,7 @@ def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-@pytest.mark.parametrize("path", ["d2ev_status/a.b", "drivers/anna/other/a.b", "drivers/anna/preferences/ab", "x"])
+@pytest.mark.parametrize("path", ["d2ev-status/a.b", "drivers/anna/other/a.b", "drivers/anna/preferences/ab", "x"])
 def test_other_documents_are_none_of_ours(path: str) -> None:
     fake = FakeFirestore(lambda: NOW)
     event = fake.written(path if "/" in path else "x/y", {})

@@ -51,7 +51,7 @@ def sentences(fake: FakeFirestore) -> dict[str, str]:
 
 
 def mark(fake: FakeFirestore, partition: int = 0) -> int | None:
-    told = fake.told(f"{COLLECTION}_log/{partition}")
+    told = fake.told(f"{COLLECTION}-log/{partition}")
     return None if told is None else told["offset"]
 
 
@@ -268,7 +268,7 @@ async def test_a_log_that_began_anew_is_written_anew() -> None:
 async def test_a_mark_that_makes_no_sense_is_waited_for() -> None:
     fake = FakeFirestore()
     async with spoken_to(fake) as firestore:
-        name = firestore.name(f"{COLLECTION}_log/0")
+        name = firestore.name(f"{COLLECTION}-log/0")
         fake.store.commit({"writes": [{"update": {"name": name, "fields": {"offset": {"stringValue": "x"}}}}]})
         with pytest.raises(Later, match="makes no sense"):
             await Bridge(firestore).take(record(0, "a.b"))
