@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.warnings import InsecureKeyLengthWarning
 
 from agents.driver_api import keys
 from agents.driver_api.identity import NotBelieved, Verifier
@@ -18,7 +17,7 @@ from tests.signing import EC, FIREBASE, NOW, OIDC, OTHER_RSA, RSA, Cloud, Still,
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 DISCOVERY = "https://id.example/.well-known/openid-configuration"
-LATER = {"exp": int((NOW + timedelta(days=3)).timestamp())}
+LATER: dict[str, Any] = {"exp": int((NOW + timedelta(days=3)).timestamp())}
 TOKEN = signed(claims(**LATER))
 NEW = signed(claims(**LATER), OTHER_RSA, kid="k2")
 
@@ -221,7 +220,7 @@ UNUSABLE: list[Any] = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore", category=InsecureKeyLengthWarning)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("index", range(len(UNUSABLE)))
 async def test_a_key_that_cannot_be_used_is_left_out_and_the_others_serve(index: int) -> None:
     cloud = Cloud()
