@@ -24,6 +24,7 @@ BODY_CHARS: Final = 160
 #: From these ages on the time of a reading is told, with its weekday, with its date.
 AGES: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=6))
 
+_SIGNS: Final[Mapping[str, str]] = {"EUR": "€", "GBP": "£", "USD": "$"}
 _NAME_CHARS: Final = 14
 
 #: Plans that charge; once their blocks are over, so are they.
@@ -71,6 +72,11 @@ class Audience(NamedTuple):
     def number(self, value: float, digits: int) -> str:
         """A number with so many decimals."""
         return f"{value:.{digits}f}".replace(".", self.text("decimal"))
+
+    def money(self, value: float, currency: str) -> str:
+        """An amount, without its sign."""
+        amount, sign = self.number(abs(value), 2), _SIGNS.get(currency)
+        return f"{amount} {currency}" if sign is None else self.text("money").format(sign=sign, amount=amount)
 
 
 def clock(at: datetime, zone: str, now: datetime, *, about: bool = False, language: Language = "en") -> str:
@@ -233,10 +239,9 @@ def _done(status: DriverStatus, to: Audience) -> str:
     cost, saved, carbon = round(status.cost, 2), round(status.saved, 2), round((status.saved_carbon_g or 0) / 1000, 1)
     words = {
         "kwh": kwh,
-        "cost": to.number(abs(cost), 2),
-        "money": to.number(abs(saved), 2),
+        "cost": to.money(cost, status.currency or ""),
+        "money": to.money(saved, status.currency or ""),
         "carbon": to.number(abs(carbon), 1),
-        "currency": status.currency or "",
     }
     texts = to.text("done.paid" if cost < 0 else "done.cost"), to.text(f"done.{_sign(saved)}.{_sign(carbon)}")
     return _fit(*(text.format(**words) for text in texts))

@@ -199,32 +199,32 @@ def test_full_is_only_said_of_a_full_car(changes: dict[str, Any], expected: str)
     ("saved", "carbon_g", "english", "german"),
     [
         pytest.param(
-            1.234, 2340, "Saved about 1.23 GBP and about 2.3 kg CO2 against charging at once.",
-            "Etwa 1,23 GBP und etwa 2,3 kg CO2 gespart gegenüber sofortigem Laden.", id="both",
+            1.234, 2340, "Saved about £1.23 and about 2.3 kg CO₂ against charging at once.",
+            "Etwa 1,23 £ und etwa 2,3 kg CO₂ gespart gegenüber sofortigem Laden.", id="both",
         ),
         pytest.param(
-            1.2, None, "Saved about 1.20 GBP against charging at once.",
-            "Etwa 1,20 GBP gespart gegenüber sofortigem Laden.", id="money",
+            1.2, None, "Saved about £1.20 against charging at once.",
+            "Etwa 1,20 £ gespart gegenüber sofortigem Laden.", id="money",
         ),
         pytest.param(
-            1.2, -900, "Saved about 1.20 GBP against charging at once, with about 0.9 kg more CO2.",
-            "Etwa 1,20 GBP gespart gegenüber sofortigem Laden, bei etwa 0,9 kg mehr CO2.", id="money for carbon",
+            1.2, -900, "Saved about £1.20 against charging at once, with about 0.9 kg more CO₂.",
+            "Etwa 1,20 £ gespart gegenüber sofortigem Laden, bei etwa 0,9 kg mehr CO₂.", id="money for carbon",
         ),
         pytest.param(
-            0, 2000, "Saved about 2.0 kg CO2 against charging at once, for the same money.",
-            "Etwa 2,0 kg CO2 gespart gegenüber sofortigem Laden, für dasselbe Geld.", id="carbon",
+            0, 2000, "Saved about 2.0 kg CO₂ against charging at once, for the same money.",
+            "Etwa 2,0 kg CO₂ gespart gegenüber sofortigem Laden, für dasselbe Geld.", id="carbon",
         ),
         pytest.param(
             0.001, 10, "It cost as much as charging at once.", "So teuer wie sofortiges Laden.",
             id="nothing worth saying",
         ),
         pytest.param(
-            -0.2, 900, "Saved about 0.9 kg CO2 against charging at once, for about 0.20 GBP more.",
-            "Etwa 0,9 kg CO2 gespart gegenüber sofortigem Laden, für etwa 0,20 GBP mehr.", id="carbon for money",
+            -0.2, 900, "Saved about 0.9 kg CO₂ against charging at once, for about £0.20 more.",
+            "Etwa 0,9 kg CO₂ gespart gegenüber sofortigem Laden, für etwa 0,20 £ mehr.", id="carbon for money",
         ),
         pytest.param(
-            -0.2, None, "It cost about 0.20 GBP more than charging at once.",
-            "Etwa 0,20 GBP teurer als sofortiges Laden.", id="a loss is said",
+            -0.2, None, "It cost about £0.20 more than charging at once.",
+            "Etwa 0,20 £ teurer als sofortiges Laden.", id="a loss is said",
         ),
     ],
 )  # fmt: skip
@@ -232,10 +232,10 @@ def test_savings_are_honest(saved: float, carbon_g: float | None, english: str, 
     facts = {"saved": saved, "saved_carbon_g": carbon_g, "cost": 3.456, "charged_kwh": 21.06, "currency": "GBP"}
     done = seen(StatusReason.UNPLUGGED, **facts)
     assert notice(NotificationKind.DONE, done) == (
-        "Charging finished", f"Charged about 21.1 kWh for about 3.46 GBP. {english}"
+        "Charging finished", f"Charged about 21.1 kWh for about £3.46. {english}"
     )  # fmt: skip
     told = notice(NotificationKind.DONE, done.model_copy(update={"language": "de"}))
-    assert told == ("Laden beendet", f"Etwa 21,1 kWh für etwa 3,46 GBP geladen. {german}")
+    assert told == ("Laden beendet", f"Etwa 21,1 kWh für etwa 3,46 £ geladen. {german}")
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_savings_are_honest(saved: float, carbon_g: float | None, english: str, 
     [
         pytest.param(None, None, "Charged about 4.0 kWh; the cost is not known.", id="unknown is not zero"),
         pytest.param(
-            -0.4, 0.5, "Charged about 4.0 kWh and was paid about 0.40 GBP for it. "
-            "Saved about 0.50 GBP against charging at once.", id="negative prices",
+            -0.4, 0.5, "Charged about 4.0 kWh and was paid about £0.40 for it. "
+            "Saved about £0.50 against charging at once.", id="negative prices",
         ),
     ],
 )  # fmt: skip
@@ -263,3 +263,12 @@ def test_what_a_session_cost(cost: float | None, saved: float | None, expected: 
 )
 def test_a_push_names_the_car(name: str, title: str) -> None:
     assert notice(NotificationKind.PLUGGED_IN, seen(StatusReason.PLANNING, name=name))[0] == title
+
+
+@pytest.mark.parametrize(
+    ("currency", "english", "german"),
+    [("EUR", "€1234.50", "1234,50 €"), ("SEK", "1234.50 SEK", "1234,50 SEK")],
+)
+def test_money_as_people_write_it(currency: str, english: str, german: str) -> None:
+    assert Audience("en", ZONE, PLUGGED).money(-1234.5, currency) == english
+    assert Audience("de", ZONE, PLUGGED).money(-1234.5, currency) == german

@@ -174,8 +174,8 @@ CHARGES_NOT = re.compile(
     r"Asking|is asked|soll (jetzt|sofort|über)|Not charging|Lädt nicht|nothing shows|nichts zeigt"
     r"|no power|kein Strom|finished|fertig geladen"
 )
-PLUGGED_IN = re.compile(r"Plugged in|Angesteckt")
-PLUGGED_OUT = re.compile(r"Not plugged in|Nicht angesteckt")
+PLUGGED_IN = re.compile(r"Plugged in|Eingesteckt")
+PLUGGED_OUT = re.compile(r"Not plugged in|Nicht eingesteckt")
 
 
 @given(statuses())
