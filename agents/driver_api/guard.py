@@ -133,7 +133,7 @@ class Guard:
 
     def _address(self, scope: Scope, headers: Headers) -> str:
         """Who calls: behind proxies of ours, whom the outermost of them saw. One home is one IPv6 network."""
-        seen = [one.strip() for one in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+        seen = [one.strip() for one in ",".join(headers.getlist("x-forwarded-for")).split(",") if one.strip()]
         caller = str(scope["client"][0]) if scope.get("client") else ""
         if self._proxies and len(seen) >= self._proxies:
             caller = seen[-self._proxies]

@@ -311,6 +311,6 @@ async def test_nothing_else_is_a_session(shell: Shell) -> None:
     bent = good[:-8] + ("A" if good[-8] != "A" else "B") + good[-7:]
     plain = urlsafe_b64encode(b'{"driver":"anna"}').decode()
     for value in (waiting, other, bent, plain, "", "v2..", "x" * 5000, good[:-1] + "\u00e9"):
-        answer = await shell.browser.get("/who", headers={"Cookie": f"d2ev={value}".encode("latin-1")})
+        answer = await shell.browser.get("/who", headers=[(b"Cookie", f"d2ev={value}".encode("latin-1"))])
         assert answer.json() is None, value
     assert (await shell.browser.get("/who", headers={"Cookie": f"d2ev={good}"})).json() == "anna"
