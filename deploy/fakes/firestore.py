@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-import jwt
 from aiohttp import web
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agents.bridge.values import fields as typed
 from agents.bridge.values import plain_fields
 from deploy.fakes.firestore_store import Status, Store, Stored, stamp
+from deploy.fakes.google import TokenDesk, cut
 
 PROJECT: Final = "d2ev-test"
 EMAIL: Final = f"bridge@{PROJECT}.iam.gserviceaccount.com"
 ROOT: Final = f"projects/{PROJECT}/databases/(default)/documents"
 SCOPE: Final = "https://www.googleapis.com/auth/datastore"
-LIFETIME: Final = timedelta(hours=1)
 _MOST_BYTES: Final = 11 * 1024 * 1024
 
 
@@ -65,17 +60,14 @@ class FakeFirestore:
         self.trouble = trouble
         self.commits = 0
         self.slow_seconds = 60.0
-        self.exchanges = 0
-        self._clock = clock
-        self._key = _key()
-        self._tokens: dict[str, datetime] = {}
+        self._desk = TokenDesk(EMAIL, SCOPE, clock)
         self._numbers = count(1)
         self._ended = asyncio.Event()
 
     def app(self) -> web.Application:
         """The fake as an aiohttp application."""
         app = web.Application(client_max_size=_MOST_BYTES)
-        app.router.add_post("/token", self._exchange)
+        app.router.add_post("/token", self._desk.exchange)
         app.router.add_post(f"/v1/{ROOT}:commit", self._commit)
         app.router.add_get(f"/v1/{ROOT}/{{path:.+}}", self._get)
         app.on_shutdown.append(self._end)
@@ -83,14 +75,12 @@ class FakeFirestore:
 
     def key_file(self, url: str) -> str:
         """The service account's key file, for a fake that listens at `url`."""
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        told = {
-            "type": "service_account", "project_id": PROJECT, "private_key_id": "fake-1", "client_email": EMAIL,
-            "private_key": pem.decode(), "token_uri": f"{url}/token",
-        }  # fmt: skip
-        return json.dumps(told)
+        return self._desk.key_file(PROJECT, url)
+
+    @property
+    def exchanges(self) -> int:
+        """How many tokens were given."""
+        return self._desk.exchanges
 
     def told(self, path: str) -> dict[str, Any] | None:
         """A document's plain values."""
@@ -121,27 +111,8 @@ class FakeFirestore:
         }  # fmt: skip
         return Event(headers, json.dumps(shown).encode())
 
-    async def _exchange(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        address = str(request.url)
-        try:
-            if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
-                raise jwt.InvalidTokenError("grant_type")
-            claims = jwt.decode(
-                form.get("assertion", ""), self._key.public_key(), algorithms=["RS256"], audience=address, issuer=EMAIL
-            )
-        except jwt.InvalidTokenError:
-            return web.json_response({"error": "invalid_grant"}, status=400)
-        if claims.get("scope") != SCOPE or claims["exp"] - claims["iat"] > LIFETIME.total_seconds():
-            return web.json_response({"error": "invalid_scope"}, status=400)
-        self.exchanges += 1
-        token = f"ya29.{b64encode(str(self.exchanges).encode()).decode()}"
-        self._tokens[token] = self._clock() + LIFETIME
-        answer = {"access_token": token, "expires_in": int(LIFETIME.total_seconds()), "token_type": "Bearer"}
-        return web.json_response(answer)
-
     async def _get(self, request: web.Request) -> web.Response:
-        if not self._admits(request):
+        if not self._desk.admits(request):
             return _error(Status(401, "UNAUTHENTICATED", "no valid token"))
         name = f"{ROOT}/{request.match_info['path']}"
         found = self.store.documents.get(name)
@@ -150,7 +121,7 @@ class FakeFirestore:
         return web.json_response(found.shown(name))
 
     async def _commit(self, request: web.Request) -> web.StreamResponse:
-        if not self._admits(request):
+        if not self._desk.admits(request):
             return _error(Status(401, "UNAUTHENTICATED", "no valid token"))
         body = await request.read()
         self.commits += 1
@@ -177,38 +148,23 @@ class FakeFirestore:
             case Trouble.PAGE:
                 return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
             case Trouble.UNKNOWN_TOKEN:
-                self._tokens.clear()
+                self._desk.forget()
                 return _error(Status(401, "UNAUTHENTICATED", "no valid token"))
             case Trouble.CUT:
-                _cut(request)
+                cut(request)
         return _error(Status(503, "UNAVAILABLE", "The service is currently unavailable."))
 
     async def _lost(self, request: web.Request, trouble: Trouble) -> None:
         if trouble is Trouble.LOST:
-            _cut(request)
+            cut(request)
         elif trouble is Trouble.SLOW:
             try:
                 await asyncio.wait_for(self._ended.wait(), self.slow_seconds)
             except TimeoutError:
                 return
 
-    def _admits(self, request: web.Request) -> bool:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        until = self._tokens.get(token)
-        return until is not None and self._clock() < until
-
     async def _end(self, _app: web.Application) -> None:
         self._ended.set()
-
-
-@cache
-def _key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
 
 
 def _error(status: Status, headers: Mapping[str, str] | None = None) -> web.Response:
