@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from agents.driver_api.views import (
@@ -31,6 +31,7 @@ from streams.contracts.registration import Registration
 from streams.contracts.schedule import PlanReason, Schedule
 from streams.contracts.session import SessionSettled
 from streams.contracts.telemetry import Plug
+from streams.domain.balance import balance_of
 from streams.domain.ids import stable_id
 from streams.domain.status import StatusState, status
 
@@ -41,15 +42,6 @@ _BEHIND: Final = timedelta(hours=1)
 _QUIET_PLUGGED: Final = timedelta(hours=2)
 _QUIET: Final = timedelta(hours=24)
 _PAGE: Final = 50
-
-Balance = Literal["money", "both", "carbon"]
-#: What charging is chosen by, as a carbon price per tonne in the tariff's currency.
-BALANCES: Final[Mapping[Balance, float]] = {"money": 0.0, "both": 50.0, "carbon": 300.0}
-
-
-def balance_of(carbon_price_per_tonne: float) -> Balance:
-    """The nearest of the three words."""
-    return min(BALANCES, key=lambda word: abs(BALANCES[word] - carbon_price_per_tonne))
 
 
 def preference_view(preference: Preference | None, car: str) -> PreferenceView:

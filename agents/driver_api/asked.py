@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from agents.driver_api.answers import BALANCES, Balance
 from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, Percent
 from streams.contracts.preference import Preference
+from streams.domain.balance import BALANCES, Balance
 
 
 class Asked(BaseModel):

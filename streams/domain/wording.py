@@ -15,6 +15,7 @@ from streams.contracts.driver_status import DriverStatus, StatusReason
 from streams.contracts.notification import NotificationKind
 from streams.contracts.schedule import Block, PlanReason, Schedule
 from streams.contracts.telemetry import FLOWING, Charge, Plug
+from streams.domain.balance import balance_of
 from streams.domain.words import WORDS
 
 #: What phones show of a push without cutting it.
@@ -189,10 +190,15 @@ _FACTS: Final[Mapping[str, Callable[[Schedule, Audience], str]]] = {
     "expected": lambda plan, _: _short_of(plan.expected_soc_pct, plan.target_soc_pct),
     "short": lambda plan, to: to.number(max(0.1, plan.shortfall_kwh), 1),
     "parts": lambda plan, to: str(len(_left(plan, to.now))),
+    "best": lambda plan, to: to.text(f"best.{_chosen_by(plan)}"),
     "start": lambda plan, to: to.about(_left(plan, to.now)[0].start),
     "done": lambda plan, to: to.about(plan.ready_at),
     "by": lambda plan, to: to.time(plan.ready_by),
 }
+
+
+def _chosen_by(schedule: Schedule) -> str:
+    return "carbon" if balance_of(schedule.inputs.carbon_price_per_tonne or 0.0) == "carbon" else "money"
 
 
 class _Facts:

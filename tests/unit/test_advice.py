@@ -91,11 +91,11 @@ def test_control_takes_both_a_start_and_a_stop(oem: str, model: str, expected: b
         pytest.param(700, showing(Charge.IDLE, 700), "advice_only", "No more charging is advised.", id="over"),
         pytest.param(
             1, {"schedule": plan(BROKEN_UP, target_soc_pct=60)}, "advice_only",
-            "Charge after about 18:30, with breaks for dearer hours; done about 20:55.", id="in parts",
+            "Charge after about 18:30 in the cheapest hours, with breaks between; done about 20:55.", id="in parts",
         ),
         pytest.param(
             31, showing(Charge.CHARGING, 31) | {"schedule": plan(BROKEN_UP, target_soc_pct=60)}, "advice_only",
-            "Charge now, with a break for dearer hours; done about 20:55.", id="the break is the driver's",
+            "Charge now, then again in the cheapest hours; done about 20:55.", id="the break is the driver's",
         ),
         pytest.param(
             1, {"schedule": plan(TWO_RATES[:20])}, "advice_only",

@@ -96,6 +96,11 @@ def test_a_plan_in_words(minutes: float, schedule: Schedule, english: str, germa
     assert plan_sentence(schedule, Audience("de", ZONE, after(minutes))) == german
 
 
+@pytest.mark.parametrize(("price", "best"), [(0, "cheapest"), (50, "cheapest"), (300, "cleanest"), (5000, "cleanest")])
+def test_a_plan_says_what_it_was_chosen_by(price: float, best: str) -> None:
+    assert f"in the {best} hours" in plan(carbon_price_per_tonne=price).sentence
+
+
 def test_a_plan_is_told_in_the_language_of_its_driver() -> None:
     assert plan(language="de").sentence.startswith("Lädt ab etwa 00:30")
     assert plan().sentence.startswith("Charging starts about 00:30")

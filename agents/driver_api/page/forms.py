@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agents.driver_api.answers import BALANCES, Balance, balance_of
 from agents.driver_api.page.card import WEEK
 from agents.driver_api.page.desk import Desk
 from agents.driver_api.page.rendering import is_part, page
@@ -18,6 +17,7 @@ from agents.driver_api.page.routes import not_found, shown, signed_in, speech
 from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, Percent
 from streams.contracts.preference import Preference
+from streams.domain.balance import BALANCES, Balance, balance_of
 
 #: An empty field is no time.
 _Time = Annotated[time | None, BeforeValidator(lambda value: value or None)]

@@ -9,13 +9,15 @@ TEXT: Final[dict[str, str]] = {
     "date_time": "{day}. {month} {time}",
     "decimal": ",",
     "money": "{amount} {sign}",
+    "best.money": "günstigst",
+    "best.carbon": "sauberst",
     "title": "{name}: {title}",
     "provisional": "Die Preise sind bis {known} bekannt, das kann sich also noch ändern.",
     "heard": "Letzte Meldung des Autos: {at}.",
-    "plan.later": "Lädt ab etwa {start} in den günstigsten Stunden; fertig gegen {done}.",
-    "plan.parts": "Lädt in {parts} Etappen ab etwa {start} in den günstigsten Stunden; fertig gegen {done}.",
+    "plan.later": "Lädt ab etwa {start} in den {best}en Stunden; fertig gegen {done}.",
+    "plan.parts": "Lädt in {parts} Etappen ab etwa {start} in den {best}en Stunden; fertig gegen {done}.",
     "plan.now": "Lädt gerade, fertig gegen {done}.",
-    "plan.now_and_later": "Lädt gerade und später in den günstigsten Stunden weiter; fertig gegen {done}.",
+    "plan.now_and_later": "Lädt gerade und später in den {best}en Stunden weiter; fertig gegen {done}.",
     "plan.over": "Das geplante Laden ist vorbei.",
     "plan.unreachable": "Lädt gerade, aber {target} % bis {by} sind nicht zu schaffen: dann etwa {expected} %, "
     "etwa {short} kWh zu wenig. {target} % gegen {done}.",
@@ -27,7 +29,7 @@ TEXT: Final[dict[str, str]] = {
     "plan.no_forecast": "Die Preise sind gerade nicht bekannt, darum lädt das Auto sofort; fertig gegen {done}.",
     "plan.unknown_soc": "Das Auto hat nicht gemeldet, wie voll es ist, darum lädt es sofort.",
     "starting.now": "Das Auto soll jetzt laden, fertig gegen {done}.",
-    "starting.now_and_later": "Das Auto soll jetzt laden und später in den günstigsten Stunden weiter; "
+    "starting.now_and_later": "Das Auto soll jetzt laden und später in den {best}en Stunden weiter; "
     "fertig gegen {done}.",
     "starting.unreachable": "Das Auto soll jetzt laden. {target} % bis {by} sind nicht zu schaffen: "
     "dann etwa {expected} %, etwa {short} kWh zu wenig. {target} % gegen {done}.",
@@ -36,15 +38,15 @@ TEXT: Final[dict[str, str]] = {
     "starting.no_forecast": "Die Preise sind gerade nicht bekannt, darum soll das Auto sofort laden; "
     "fertig gegen {done}.",
     "starting.unknown_soc": "Das Auto hat nicht gemeldet, wie voll es ist, darum soll es sofort laden.",
-    "stopping.later": "Lädt im Moment; geplant ab etwa {start} in den günstigsten Stunden, fertig gegen {done}.",
-    "stopping.parts": "Lädt im Moment; geplant in {parts} Etappen ab etwa {start} in den günstigsten Stunden, "
+    "stopping.later": "Lädt im Moment; geplant ab etwa {start} in den {best}en Stunden, fertig gegen {done}.",
+    "stopping.parts": "Lädt im Moment; geplant in {parts} Etappen ab etwa {start} in den {best}en Stunden, "
     "fertig gegen {done}.",
     "stopping.over": "Lädt im Moment; das geplante Laden ist vorbei.",
     "stopping.at_target": "Lädt im Moment; das Auto hat {target} % erreicht.",
-    "advice.later": "Ab etwa {start} laden: dann ist es am günstigsten; fertig gegen {done}.",
-    "advice.parts": "Ab etwa {start} laden, mit Pausen in teureren Stunden; fertig gegen {done}.",
-    "advice.now": "Jetzt laden: es ist am günstigsten; fertig gegen {done}.",
-    "advice.now_and_later": "Jetzt laden, mit einer Pause in teureren Stunden; fertig gegen {done}.",
+    "advice.later": "Ab etwa {start} laden: dann ist es am {best}en; fertig gegen {done}.",
+    "advice.parts": "Ab etwa {start} in den {best}en Stunden laden, mit Pausen dazwischen; fertig gegen {done}.",
+    "advice.now": "Jetzt laden: es ist am {best}en; fertig gegen {done}.",
+    "advice.now_and_later": "Jetzt laden, später in den {best}en Stunden weiter; fertig gegen {done}.",
     "advice.over": "Mehr zu laden ist nicht nötig.",
     "advice.unreachable": "Jetzt laden. {target} % bis {by} sind nicht zu schaffen: dann etwa {expected} %, "
     "etwa {short} kWh zu wenig. {target} % gegen {done}.",

@@ -9,14 +9,16 @@ TEXT: Final[dict[str, str]] = {
     "date_time": "{day} {month} {time}",
     "decimal": ".",
     "money": "{sign}{amount}",
+    "best.money": "cheapest",
+    "best.carbon": "cleanest",
     "title": "{name}: {title}",
     "provisional": "Prices are known until {known}, so this may change.",
     "heard": "Last heard from the car at {at}.",
     # The plan, as it is carried out
-    "plan.later": "Charging starts about {start}, in the cheapest hours; done about {done}.",
-    "plan.parts": "Charging in {parts} parts from about {start}, in the cheapest hours; done about {done}.",
+    "plan.later": "Charging starts about {start}, in the {best} hours; done about {done}.",
+    "plan.parts": "Charging in {parts} parts from about {start}, in the {best} hours; done about {done}.",
     "plan.now": "Charging now, done about {done}.",
-    "plan.now_and_later": "Charging now, then again in the cheapest hours; done about {done}.",
+    "plan.now_and_later": "Charging now, then again in the {best} hours; done about {done}.",
     "plan.over": "The planned charging is over.",
     "plan.unreachable": "Charging now, but {target} % by {by} is out of reach: about {expected} % then, "
     "about {short} kWh short. {target} % about {done}.",
@@ -29,7 +31,7 @@ TEXT: Final[dict[str, str]] = {
     "plan.unknown_soc": "The car has not said how full it is, so it charges now.",
     # The same while the car does not charge yet
     "starting.now": "Asking the car to start charging, done about {done}.",
-    "starting.now_and_later": "Asking the car to start charging, then again in the cheapest hours; done about {done}.",
+    "starting.now_and_later": "Asking the car to start charging, then again in the {best} hours; done about {done}.",
     "starting.unreachable": "Asking the car to start charging. {target} % by {by} is out of reach: "
     "about {expected} % then, about {short} kWh short. {target} % about {done}.",
     "starting.late": "Asking the car to charge on past {by}: {target} % about {done}.",
@@ -37,16 +39,16 @@ TEXT: Final[dict[str, str]] = {
     "starting.no_forecast": "Prices are not known at present, so the car is asked to charge now, done about {done}.",
     "starting.unknown_soc": "The car has not said how full it is, so it is asked to charge now.",
     # The same while the car charges outside the plan
-    "stopping.later": "Charging for the moment; planned from about {start}, in the cheapest hours, done about {done}.",
-    "stopping.parts": "Charging for the moment; planned in {parts} parts from about {start}, in the cheapest hours, "
+    "stopping.later": "Charging for the moment; planned from about {start}, in the {best} hours, done about {done}.",
+    "stopping.parts": "Charging for the moment; planned in {parts} parts from about {start}, in the {best} hours, "
     "done about {done}.",
     "stopping.over": "Charging for the moment; the planned charging is over.",
     "stopping.at_target": "Charging for the moment; the car has reached {target} %.",
     # The same to the driver of a car that takes no commands
-    "advice.later": "Charge after about {start}: it is cheapest then, done about {done}.",
-    "advice.parts": "Charge after about {start}, with breaks for dearer hours; done about {done}.",
-    "advice.now": "Charge now: it is cheapest, done about {done}.",
-    "advice.now_and_later": "Charge now, with a break for dearer hours; done about {done}.",
+    "advice.later": "Charge after about {start}: it is {best} then, done about {done}.",
+    "advice.parts": "Charge after about {start} in the {best} hours, with breaks between; done about {done}.",
+    "advice.now": "Charge now: it is {best}, done about {done}.",
+    "advice.now_and_later": "Charge now, then again in the {best} hours; done about {done}.",
     "advice.over": "No more charging is advised.",
     "advice.unreachable": "Charge now. {target} % by {by} is out of reach: about {expected} % then, "
     "about {short} kWh short. {target} % about {done}.",
