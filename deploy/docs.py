@@ -12,6 +12,7 @@ import httpx
 from agents.app import pipeline
 from agents.cars import Cars
 from agents.clock import SystemClock
+from agents.driver_api import app
 from agents.engine.stage import Stage
 from agents.metrics import Metrics
 from agents.sealing import KEY_BYTES, Sealer
@@ -30,6 +31,7 @@ def pages() -> Mapping[str, str]:
     return {
         "asyncapi.json": json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n",
         "flow.md": flow(stages()),
+        "openapi.json": json.dumps(app.document(), indent=2, ensure_ascii=False) + "\n",
         "settings.md": settings(),
         "tables.md": tables(),
         "topics.md": topics(),

@@ -16,7 +16,7 @@ from streams.contracts.preference import Preference
 
 #: What every route may answer besides.
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorView} for status in (400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503)
+    status: {"model": ErrorView, "description": "Refused."} for status in ("4XX", "5XX")
 }
 _Value = TypeVar("_Value")
 Car = Annotated[str, Path(max_length=128, description="car key")]

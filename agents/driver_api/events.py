@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from hashlib import blake2b
 from time import monotonic
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from agents.driver_api.api import Api, Driver, TheApi
@@ -20,6 +20,9 @@ HEARTBEAT_SECONDS: Final = 15.0
 #: After this long a stream ends, and its reader comes again and is asked anew who it is.
 STREAM_SECONDS: Final = 3600.0
 STREAMS_PER_DRIVER: Final = 8
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
 routes = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
 
@@ -29,7 +32,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@routes.get("/events", tags=["events"], response_class=EventStream)
+@routes.get("/events", tags=["events"], response_class=Response, responses=_EVENTS)
 async def events(
     request: Request, driver: Driver, api: TheApi, last_event_id: Annotated[str, Header(max_length=64)] = ""
 ) -> EventStream:

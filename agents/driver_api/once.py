@@ -21,6 +21,13 @@ from streams.contracts.answered import Answered
 
 HEADER: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"^[\x21-\x7e]{1,128}$")
+_PARAMETER: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": _KEY.pattern},
+    "description": "The same request with the same key is done once, and answered the same again.",
+}
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -65,6 +72,11 @@ class Answers:
 
 class OnceRoute(APIRoute):
     """A route whose writes are done once."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if {"GET", "HEAD"}.isdisjoint(options.get("methods") or {"GET"}):
+            options["openapi_extra"] = {"parameters": [_PARAMETER]}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         """The handler, with answers remembered for methods that write."""
