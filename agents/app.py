@@ -80,12 +80,14 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     clock: Clock = SystemClock() if settings.clock == "system" else LogClock()
     sealer = settings.sealer()
     client = http or make_http()
+    # Apart from the cars' clouds: a push service that hangs must not hold up a command.
+    to_phones = http or make_http()
     clients = {
         name: OemClient(connector, client, hosts_of(connector, settings.oem_urls), settings.oem_apps.get(name))
         for name, connector in registry.load().items()
     }
     cars: Cars
-    stages = pipeline(settings, lambda: cars, clock, metrics, sealer, client)
+    stages = pipeline(settings, lambda: cars, clock, metrics, sealer, to_phones)
     worker = Worker(settings, stages, clock, metrics, sealer)
     custody, sender = (next(one for one in stages if one.name == name) for name in ("accounts", "commands"))
     lane = worker.runtime.lane
@@ -99,4 +101,5 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     )
     worker.on_finish(cars.settle, cars.resume)
     worker.on_stop(client.aclose)
+    worker.on_stop(to_phones.aclose)
     return worker

@@ -31,6 +31,7 @@ from tables.rows import DevicesRow, NotifiedRow, PendingPush
 
 LOG = structlog.get_logger("d2ev")
 _MAY_BE_SHOWN: Final = "not known whether it was shown"
+_IN_APP_ONLY: Final = "no device is left: shown in the app"
 _MOST_DEVICES: Final = 20
 
 
@@ -91,7 +92,7 @@ class Teller:
 
     def _tell(self, work: Work, row: NotifiedRow, status: DriverStatus) -> None:
         ledger, events = notices(row.ledger, status, work.now)
-        devices = _devices_of(work, status)
+        devices = self._devices_of(work, status)
         new = tuple(PendingPush(event=event, devices=devices) for event in events)
         row = row.model_copy(update={"ledger": ledger, "status": status, "pending": (*row.pending, *new)})
         work.put(NOTIFIED, status.car, row)
@@ -120,13 +121,12 @@ class Teller:
         kept = next((one for one in _pending(work, event.car) if one.event.id == event.id), None)
         if kept is None:
             return
-        if sent.outcome is Outcome.GONE and device != IN_APP:
+        if sent.outcome is Outcome.GONE and _unregister(work, device):
             work.send(DEVICE, device, None)
-            _unregister(work, device)
         again = sent.outcome is Outcome.LATER or (sent.outcome is Outcome.UNKNOWN and event.kind in MUST_ARRIVE)
         left = kept.devices if again else tuple(one for one in kept.devices if one != device)
         shown = kept.reached + (sent.outcome is Outcome.SHOWN)
-        detail = kept.detail if sent.outcome is Outcome.SHOWN and kept.detail else sent.detail or kept.detail
+        detail = kept.detail if sent.outcome is Outcome.GONE else sent.detail or kept.detail
         wait_until = kept.wait_until
         if again:
             come_back = work.now + wait(kept.tries, sent.after)
@@ -135,16 +135,18 @@ class Teller:
         kept = kept.model_copy(update=update)
         if not last:
             _keep(work, kept)
-        elif left and wait_until is not None and wait_until < event.at + lives(event.kind):
+        elif left and wait_until is not None and _is_worth_it(work, event, wait_until):
             update = {"again_at": wait_until, "wait_until": None, "tries": kept.tries + 1}
             _keep(work, kept.model_copy(update=update))
         else:
             self._over(work, kept, kept.detail)
 
     def _over(self, work: Work, pending: PendingPush, detail: str) -> None:
-        """Sent if any device has it."""
+        """Sent if any device has it. Where all devices are gone the app has it, as it has every message."""
         event = pending.event
-        phase = NotificationPhase.SENT if pending.reached else NotificationPhase.FAILED
+        detail = detail if detail or pending.reached else _IN_APP_ONLY
+        sent = pending.reached or detail == _IN_APP_ONLY
+        phase = NotificationPhase.SENT if sent else NotificationPhase.FAILED
         row = work.get(NOTIFIED, event.car)
         if row is not None:
             rest = tuple(one for one in row.pending if one.event.id != event.id)
@@ -152,6 +154,12 @@ class Teller:
         done = {"phase": phase, "detail": detail or None, "at": self._clock.now()}
         work.send(NOTIFICATION, event.car, event.model_copy(update=done))
         self._metrics.notifications.labels(event.kind.value, phase.value).inc()
+
+    def _devices_of(self, work: Work, status: DriverStatus) -> tuple[str, ...]:
+        """The driver's devices that can be reached from here; those who have none are told in the app."""
+        known = work.get(DEVICES, account_of(status.car)) or DevicesRow()
+        mine = [one for one in known.devices if one.driver == status.driver and self._phones.serves(one.kind)]
+        return tuple(one.device for one in mine) or (IN_APP,)
 
     async def _to(self, lane: Lane, device: str, event: NotificationEvent) -> Sent:
         if device == IN_APP:
@@ -183,6 +191,16 @@ def _keep(work: Work, pending: PendingPush) -> None:
         _remind(work, car, row)
 
 
+def _is_worth_it(work: Work, event: NotificationEvent, at: datetime) -> bool:
+    """Whether to try at an instant: while the message is news, and a failure for as long as it is true."""
+    if at < event.at + lives(event.kind):
+        return True
+    row = work.get(NOTIFIED, event.car)
+    if event.kind not in MUST_ARRIVE or row is None or row.status is None:
+        return False
+    return row.status.reason.value == event.kind.value and event.session_id in {None, row.status.session_id}
+
+
 def _remind(work: Work, car: str, row: NotifiedRow) -> None:
     """Attend to the car when the quiet hours end, or when a message is to be tried again."""
     dues: list[datetime] = [one.again_at for one in row.pending if one.again_at is not None]
@@ -192,13 +210,6 @@ def _remind(work: Work, car: str, row: NotifiedRow) -> None:
     work.due.set(car, min(dues, default=None))
 
 
-def _devices_of(work: Work, status: DriverStatus) -> tuple[str, ...]:
-    """The driver's devices; those who have none are told in the app."""
-    known = work.get(DEVICES, account_of(status.car))
-    mine = tuple(one.device for one in known.devices if one.driver == status.driver) if known else ()
-    return mine or (IN_APP,)
-
-
 def _register(work: Work, key: str, device: PushDevice) -> None:
     account = account_of(key)
     known = work.get(DEVICES, account) or DevicesRow()
@@ -206,16 +217,16 @@ def _register(work: Work, key: str, device: PushDevice) -> None:
     work.put(DEVICES, account, DevicesRow(devices=(*others, device)[-_MOST_DEVICES:]))
 
 
-def _unregister(work: Work, key: str) -> None:
+def _unregister(work: Work, key: str) -> bool:
+    """Forget a device; False where it is not known."""
     account = account_of(key)
-    known = work.get(DEVICES, account)
-    if known is None:
-        return
+    known = work.get(DEVICES, account) or DevicesRow()
     left = tuple(one for one in known.devices if one.device != key)
     if left:
         work.put(DEVICES, account, DevicesRow(devices=left))
     else:
         work.delete(DEVICES, account)
+    return len(left) < len(known.devices)
 
 
 def _forget(work: Work, record: Record) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
@@ -14,7 +13,8 @@ from agents.driver_api.cars import REFUSALS
 from agents.driver_api.errors import Refusal
 from agents.driver_api.once import OnceRoute
 from agents.driver_api.views import View
-from agents.settings import LOOPBACK, Settings
+from agents.push.webpush import is_known, public_key, vapid_key
+from agents.settings import Settings
 from streams.contracts.base import account_of
 
 routes = APIRouter(prefix="/api/v1", route_class=OnceRoute, responses=REFUSALS)
@@ -24,6 +24,12 @@ class DeviceView(View):
     """A registered device."""
 
     id: str
+
+
+class PushKeyView(View):
+    """What a browser's push subscription is for."""
+
+    key: str
 
 
 class Export(BaseModel):
@@ -51,6 +57,14 @@ async def add_device(
     if made is None:
         raise Refusal(409, "link a car first: messages are about cars", "no_car_linked")
     return DeviceView(id=made)
+
+
+@routes.get("/push-key", tags=["devices"])
+async def push_key(_: Driver, api: TheApi) -> PushKeyView:
+    """The key that browsers subscribe with."""
+    if api.settings.vapid_key is None:
+        raise Refusal(404, "messages to browsers are not set up here", "not_set_up")
+    return PushKeyView(key=public_key(vapid_key(api.settings.vapid_key)))
 
 
 @routes.delete("/devices/{device}", tags=["devices"], status_code=204)
@@ -95,8 +109,5 @@ def _exported(api: TheApi, driver: str, car: str) -> dict[str, Any]:
 
 def _refuse_strange(endpoint: str, settings: Settings) -> None:
     """Only push services are written to: an address is not a way into somebody's network."""
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    known = any(host == one or (one.startswith(".") and host.endswith(one)) for one in settings.push_hosts)
-    if not known or parts.username or not (parts.scheme == "https" or host in LOOPBACK):
+    if not is_known(endpoint, settings.push_hosts):
         raise Refusal(422, "subscription.endpoint: not the address of a push service that is known here")

@@ -64,7 +64,7 @@ class InApp:
     async def send(self, target: str, message: Message) -> Sent:
         """Nothing to do and nothing that can fail."""
         del target, message
-        return Sent(Outcome.SHOWN, "in the app")
+        return Sent(Outcome.SHOWN, "no device: shown in the app")
 
 
 def message_of(event: NotificationEvent) -> Message:
@@ -84,4 +84,6 @@ def message_of(event: NotificationEvent) -> Message:
 
 def lives(kind: NotificationKind) -> timedelta:
     """For how long a message is worth showing."""
-    return timedelta(hours=24) if kind in MUST_ARRIVE else timedelta(hours=1)
+    if kind in MUST_ARRIVE:
+        return timedelta(hours=24)
+    return timedelta(hours=12 if kind is NotificationKind.DONE else 1)

@@ -12,6 +12,7 @@ from agents.clock import Clock
 from agents.google import FIREBASE_MESSAGING, GoogleTokens, NoToken, ServiceAccount
 from agents.push import Message, Outcome, Sent
 from agents.push.answers import post, retry_after
+from streams.domain.ids import stable_id
 
 HOST: Final = "https://fcm.googleapis.com"
 _FCM_ERROR: Final = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -57,6 +58,7 @@ class Fcm:
         return Sent(Outcome.REFUSED, "401: the service account may not send")
 
     def _body(self, target: str, message: Message) -> Mapping[str, Any]:
+        """FCM keeps four collapse keys for a phone that is off: two a car, so that no failure is lost to small talk."""
         seconds = int(message.lives.total_seconds())
         expires = int((self._wall.now() + message.lives).timestamp())
         return {
@@ -67,7 +69,7 @@ class Fcm:
                 "android": {
                     "priority": "HIGH" if message.urgent else "NORMAL",
                     "ttl": f"{seconds}s",
-                    "collapseKey": message.tag,
+                    "collapseKey": stable_id("push", message.car, message.urgent),
                     "notification": {"tag": message.tag},
                 },
                 "apns": {

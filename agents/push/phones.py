@@ -14,7 +14,7 @@ from agents.google import service_account
 from agents.metrics import Metrics
 from agents.push import InApp, Message, Outcome, Sent, Service
 from agents.push.fcm import HOST, Fcm
-from agents.push.webpush import WebPush
+from agents.push.webpush import WebPush, vapid_key
 from agents.settings import BadSettings, Settings
 
 #: The way of those who have no device.
@@ -29,6 +29,10 @@ class Phones:
         self._services = services
         self._wall, self._metrics = wall, metrics
         self._breakers = {kind: Breaker(kind) for kind in services}
+
+    def serves(self, kind: str) -> bool:
+        """Whether devices of that kind can be reached from here."""
+        return kind in self._services
 
     async def send(self, kind: str, target: str, message: Message) -> Sent:
         """Send to one device of that kind. Raises nothing."""
@@ -64,7 +68,13 @@ def phones(settings: Settings, http: httpx.AsyncClient, wall: Clock, metrics: Me
     if settings.vapid_key is not None:
         if settings.vapid_contact is None:
             raise BadSettings("D2EV_VAPID_CONTACT: push services want to know whom to ask: mailto:you@example.org")
-        services["webpush"] = WebPush(settings.vapid_key, settings.vapid_contact, settings.push_hosts, http, wall)
+        try:
+            key = vapid_key(settings.vapid_key)
+        except ValueError as error:
+            raise BadSettings(f"D2EV_VAPID_KEY: {error}") from None
+        services["webpush"] = WebPush(key, settings.vapid_contact, settings.push_hosts, http, wall)
+    elif settings.vapid_contact is not None:
+        raise BadSettings("D2EV_VAPID_KEY: there is a contact but no key; `d2ev push-key` makes one")
     return Phones(services, wall, metrics)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -30,9 +31,9 @@ class WebPush:
     """Sends as `contact` (mailto: or https:) with the VAPID key, to `hosts` only."""
 
     def __init__(
-        self, key: SecretStr, contact: str, hosts: Iterable[str], http: httpx.AsyncClient, wall: Clock
+        self, key: ec.EllipticCurvePrivateKey, contact: str, hosts: Iterable[str], http: httpx.AsyncClient, wall: Clock
     ) -> None:
-        self._key, self._contact, self._hosts = vapid_key(key), contact, tuple(hosts)
+        self._key, self._contact, self._hosts = key, contact, tuple(hosts)
         self._http, self._wall = http, wall
 
     async def send(self, target: str, message: Message) -> Sent:
@@ -94,10 +95,11 @@ def is_known(endpoint: str, hosts: Iterable[str]) -> bool:
 def vapid_key(key: SecretStr) -> ec.EllipticCurvePrivateKey:
     """The private key from base64url of its 32 bytes. Raises ValueError."""
     text = key.get_secret_value()
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if len(raw) != _CURVE_BYTES:
-        raise ValueError(f"a VAPID key is base64url of {_CURVE_BYTES} bytes; `d2ev push-key` makes one")
-    return ec.derive_private_key(int.from_bytes(raw), ec.SECP256R1())
+    with suppress(ValueError):  # whatever it says may quote the key
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if len(raw) == _CURVE_BYTES:
+            return ec.derive_private_key(int.from_bytes(raw), ec.SECP256R1())
+    raise ValueError(f"give base64url of a private key's {_CURVE_BYTES} bytes; `d2ev push-key` makes one")
 
 
 def new_vapid_key() -> str:
@@ -116,5 +118,8 @@ def _text(raw: bytes) -> str:
 
 
 def _payload(message: Message) -> bytes:
-    told = {"title": message.title, "body": message.body, "tag": message.tag, "car": message.car, "id": message.id}
+    told = {
+        "title": message.title, "body": message.body, "tag": message.tag,
+        "car": message.car, "kind": message.kind, "id": message.id,
+    }  # fmt: skip
     return json.dumps(told, ensure_ascii=False).encode()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib import import_module
+from typing import Protocol
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -67,7 +68,14 @@ def place(*, at_home: bool) -> tuple[float, float]:
     return HOME if at_home else AWAY
 
 
-async def serve(desk: Desk) -> tuple[web.AppRunner, str]:
+class Served(Protocol):
+    """What is an application."""
+
+    def app(self) -> web.Application:
+        """The application."""
+
+
+async def serve(desk: Served) -> tuple[web.AppRunner, str]:
     """Serve on loopback, any port. Returns the runner, to be ended by `cleanup()`, and the base URL."""
     runner = web.AppRunner(desk.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
