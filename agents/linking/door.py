@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from agents.engine.log import NotDurable
 from agents.linking.begun import PATIENCE
 from agents.linking.invitation import Invitation, Offer
 from agents.linking.linker import Linker
-from agents.linking.refused import LATER
-from oem_connectors.errors import OemError
+from agents.linking.refused import LATER, STRANGERS, Refused
+from oem_connectors.errors import OemError, Unavailable
 
 COOKIE: Final = "d2ev_link"
 _HEADERS: Final = {
@@ -75,14 +76,18 @@ def app(door: Door, invitation: Invitation, done: Callable[[Outcome], None]) -> 
             return _page(502, str(error))
 
     def told(outcome: Outcome) -> Response:
-        done(outcome)
+        if not (isinstance(outcome, Refused) and outcome.code in STRANGERS):
+            done(outcome)
         if isinstance(outcome, OemError):
             return _page(400, f"Nothing was linked: {outcome}.")
         lines = [f"{one.model or 'A car'}: {one.refusal.words if one.refusal else 'linked'}" for one in outcome]
         return _page(200, *lines, "You can close this page.")
 
     async def back(request: Request) -> Response:
-        return await door.back(request.path_params["oem"], request, invitation.driver, told)
+        try:
+            return await door.back(request.path_params["oem"], request, invitation.driver, told)
+        except NotDurable:
+            return told(Unavailable("what was agreed could not be written down"))
 
     return Starlette(routes=[Route("/link/{oem}/start", start), Route("/link/{oem}", back)])
 

@@ -12,6 +12,8 @@ Code = Literal[
 ]  # fmt: skip
 #: The maker may serve us later, with the same consent.
 LATER: Final = (Unavailable, Throttled)
+#: Whoever comes with nothing of ours says nothing about a consent under way.
+STRANGERS: Final[frozenset[Code]] = frozenset({"not_begun", "other_tab"})
 
 
 class Refused(Rejected):
