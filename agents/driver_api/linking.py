@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from agents.driver_api.read_model import ReadModel
 from agents.driver_api.views import View
 from agents.driver_api.writes import Wishes
-from agents.linking.claims import Held, account_name
+from agents.linking.claims import account_name
 from agents.linking.door import Door, Outcome
 from agents.linking.invitation import Home, Invitation, Offer
 from agents.linking.linker import Waiting
@@ -22,6 +22,7 @@ from agents.settings import Settings
 from oem_connectors.base import Connector
 from oem_connectors.consent import Consent, Flow
 from oem_connectors.filling import registered_with
+from streams.contracts.registration import Registration
 
 #: A detail that is longer is none.
 _DETAIL_CHARS: Final = 200
@@ -116,10 +117,10 @@ class Links:
             raise Refused("unknown_maker", "accounts of this maker cannot be linked here")
         return found
 
-    def _holders(self, oem: str, vehicle: str) -> list[Held]:
-        cars, book = self._read.book.holders(oem, vehicle), self._read.book
-        found = ((car, book.cars[car].registration) for car in cars)
-        return [Held(car, registration.driver) for car, registration in found if registration is not None]
+    def _holders(self, oem: str, vehicle: str) -> list[Registration]:
+        book = self._read.book
+        found = (book.cars[car].registration for car in book.holders(oem, vehicle))
+        return [registration for registration in found if registration is not None]
 
     async def _publish(self, invitation: Invitation, offers: Sequence[Offer]) -> None:
         registrations = [one.registration for one in offers if one.registration is not None]

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import NamedTuple
 
 from streams.contracts.base import account_of
-
-
-class Held(NamedTuple):
-    """A car that is linked, and to whom."""
-
-    car: str
-    driver: str
-
+from streams.contracts.registration import Registration
 
 #: The linked cars that are this vehicle, by maker and the maker's id.
-Holders = Callable[[str, str], Iterable[Held]]
+Holders = Callable[[str, str], Iterable[Registration]]
 
 
 def account_name(driver: str, oem: str, *more: str) -> str:

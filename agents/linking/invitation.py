@@ -139,9 +139,18 @@ def refused(connector: Connector, vehicle: Vehicle, account: str, refusal: Refus
 
 
 def offer(
-    connector: Connector, vehicle: Vehicle, invitation: Invitation, grant: SecretStr, sealer: Sealer, now: datetime
+    connector: Connector,
+    vehicle: Vehicle,
+    invitation: Invitation,
+    grant: SecretStr,
+    sealer: Sealer,
+    now: datetime,
+    before: Registration | None = None,
 ) -> Offer:
-    """What becomes of one listed car. `grant` is the packed refresh token that its calls are made with."""
+    """What becomes of one listed car. `grant` is the packed refresh token that its calls are made with.
+
+    What nobody is asked when a car is linked stays as it was registered `before`.
+    """
     if vehicle.obstacle is not None:
         return refused(connector, vehicle, invitation.account, Refusal(vehicle.obstacle))
     car, can = car_key(invitation.account, vehicle.id), connector.capabilities(vehicle.model)
@@ -159,5 +168,6 @@ def offer(
         prove_control=_CONTROL in can,
         grant_sealed=sealer.seal(grant.get_secret_value().encode(), seal_context(invitation.account)),
         registered_at=now,
+        **({} if before is None else before.model_dump(include={"efficiency", "taper"})),
     )
     return Offer(car, vehicle.model, can, registration, None)

@@ -23,6 +23,8 @@ from oem_connectors.consent import Flow
 from oem_connectors.errors import NeedsConsent
 from oem_connectors.http import OemClient
 from oem_connectors.linking import ConsentClient, DeviceCode
+from streams.contracts.base import account_of
+from streams.contracts.registration import Registration
 
 Publish = Callable[[Invitation, Sequence[Offer]], Awaitable[None]]
 
@@ -174,7 +176,7 @@ class Linker:
         offers = [
             refused(connector, vehicle, named.account, Refusal.TAKEN)
             if vehicle in others
-            else offer(connector, vehicle, named, refresh, self._sealer, now)
+            else offer(connector, vehicle, named, refresh, self._sealer, now, self._before(oem, vehicle, named.account))
             for vehicle in vehicles
         ]
         await self._publish(named, [one for one in offers if one.registration is not None])
@@ -193,6 +195,11 @@ class Linker:
             raise Refused("taken", "another driver has linked this account, and has to unlink it first")
         account = account_for(driver, oem, [vehicle.id for vehicle in vehicles], self._holders)
         return invitation.model_copy(update={"account": account}), others
+
+    def _before(self, oem: str, vehicle: Vehicle, account: str) -> Registration | None:
+        """How the car is registered already."""
+        held = () if self._holders is None else self._holders(oem, vehicle.id)
+        return next((one for one in held if account_of(one.car) == account), None)
 
     def _consent(self, oem: str) -> ConsentClient:
         found = self._consents.get(oem)

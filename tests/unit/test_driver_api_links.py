@@ -82,6 +82,26 @@ async def test_what_another_driver_holds_is_not_given_away(instance: Make, oem: 
         assert (await linked(side, oem, "two", driver="d2"))["cars"][0]["linked"]
 
 
+async def test_a_car_that_was_unlinked_is_anybodys_again(instance: Make) -> None:
+    async with maker("simulator", cars=1) as (_, urls):
+        side = instance(urls)
+        (car,) = (await linked(side, "simulator"))["cars"]
+        async with side.browser() as browser:
+            await browser.patch(f"/api/v1/cars/{car['car']}/preference", json={"target_soc_pct": 66})
+            assert (await browser.delete(f"/api/v1/cars/{car['car']}")).status_code == 204
+            assert (await browser.get("/api/v1/cars")).json() == []
+            assert (await linked(side, "simulator", driver="d2"))["cars"][0]["linked"]
+            assert not (await linked(side, "simulator"))["cars"][0]["linked"]
+        async with side.browser("d2") as other:
+            (now,) = (await other.get("/api/v1/cars")).json()
+            assert (now["preference"]["target_soc_pct"], now["car"] == car["car"]) == (80, False)
+            await other.delete("/api/v1/me")
+        (again,) = (await linked(side, "simulator"))["cars"]
+        assert again == car
+        async with side.browser() as browser:
+            assert (await browser.get("/api/v1/cars")).json()[0]["preference"]["target_soc_pct"] == 80
+
+
 async def test_two_accounts_with_one_maker_are_two_accounts(instance: Make) -> None:
     async with maker("simulator") as (_, urls):
         side = instance(urls)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.linking.claims import Held, account_for, account_name
+from agents.linking.claims import account_for, account_name
 from agents.linking.invitation import Invitation, Offer, Refusal
 from agents.linking.refused import Refused
 from streams.contracts.base import account_of
-from tests.consenting import BACK, INVITED, Desk, Maker, desk
+from streams.contracts.registration import Registration, TaperPoint
+from tests.consenting import BACK, INVITED, NOW, Desk, Maker, desk
 
 VINS = [f"YV1SYNTHETIC0000{n}" for n in range(6)]
 
@@ -24,9 +25,9 @@ VINS = [f"YV1SYNTHETIC0000{n}" for n in range(6)]
 class Roll:
     """What is linked, as registrations tell it."""
 
-    held: dict[tuple[str, str], list[Held]] = field(default_factory=lambda: defaultdict(list))
+    held: dict[tuple[str, str], list[Registration]] = field(default_factory=lambda: defaultdict(list))
 
-    def holders(self, oem: str, vehicle: str) -> Iterable[Held]:
+    def holders(self, oem: str, vehicle: str) -> Iterable[Registration]:
         return self.held.get((oem, vehicle), ())
 
     def heard(self, offers: Iterable[Offer]) -> None:
@@ -34,7 +35,7 @@ class Roll:
         for one in offers:
             if one.registration is not None:
                 where = one.registration.oem, one.registration.vehicle
-                self.held[where] = [*self.held[where], Held(one.car, one.registration.driver)]
+                self.held[where] = [*self.held[where], one.registration]
 
 
 def invited(driver: str) -> Invitation:
@@ -107,8 +108,8 @@ async def test_without_a_directory_the_invitation_names_the_account() -> None:
 def test_an_account_is_the_drivers_own_and_does_not_depend_on_order(
     known: list[tuple[str, str, str]], listed: set[str]
 ) -> None:
-    def holders(_oem: str, vehicle: str) -> list[Held]:
-        return [Held(f"{driver}{account}.{vin}", driver) for vin, account, driver in known if vin == vehicle]
+    def holders(_oem: str, vehicle: str) -> list[Registration]:
+        return [_registered(f"{driver}{account}.{vin}", driver) for vin, account, driver in known if vin == vehicle]
 
     found = account_for("d1", "volvo", sorted(listed), holders)
     assert found == account_for("d1", "volvo", sorted(listed, reverse=True), lambda *a: reversed(holders(*a)))
@@ -122,6 +123,25 @@ def test_names_of_accounts_tell_nothing_and_are_no_others() -> None:
     }
     assert len(names) == 4
     assert all(name[0] == "a" and len(name) == 25 for name in names)
+
+
+async def test_what_nobody_is_asked_stays_as_it_was_registered() -> None:
+    roll = Roll()
+    await linked(roll, "d1", VINS[0])
+    (where,) = roll.held
+    taper = (TaperPoint(soc_pct=80, power_kw=3),)
+    roll.held[where] = [roll.held[where][0].model_copy(update={"efficiency": 0.83, "taper": taper, "power_kw": 3})]
+    (again,) = await linked(roll, "d1", VINS[0])
+    assert again.registration is not None
+    assert (again.registration.efficiency, again.registration.taper) == (0.83, taper)
+    assert again.registration.power_kw == INVITED.power_kw
+
+
+def _registered(car: str, driver: str) -> Registration:
+    return Registration(
+        car=car, driver=driver, oem="volvo", vehicle="v", model="", usable_kwh=60, power_kw=11,
+        home_zone="Europe/London", region="GB", tariff="GB", registered_at=NOW,
+    )  # fmt: skip
 
 
 def _connections(*names: str) -> dict[str, object]:
