@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from agents.clock import Clock
-from agents.engine.stage import Lane, Record, Stage, Work
+from agents.engine.stage import Lane, Record, Revoked, Stage, Work
 from agents.envelope import push_context
 from agents.failpoints import reach
 from agents.metrics import Metrics
@@ -108,6 +108,8 @@ class Teller:
         """To one device after the other; what each has answered is durable before the next is asked."""
         for device in pending.devices:
             reach("push.taken")
+            if not lane.owned():
+                raise Revoked
             sent = await self._to(lane, device, pending.event)
             reach("push.answered")
             if sent.outcome is Outcome.REFUSED:

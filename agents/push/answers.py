@@ -29,7 +29,7 @@ async def post(http: httpx.AsyncClient, url: str, **request: Any) -> httpx.Respo
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """Retry-After in seconds or as a date; None where there is none that makes sense."""
     told = headers.get("retry-after", "").strip()
-    if told.isdigit() and len(told) < 8:
+    if told.isascii() and told.isdigit() and len(told) < 8:
         return min(_LONGEST, timedelta(seconds=int(told)))
     try:
         at = parsedate_to_datetime(told)

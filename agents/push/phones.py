@@ -65,6 +65,8 @@ def phones(settings: Settings, http: httpx.AsyncClient, wall: Clock, metrics: Me
         except ValueError as error:
             raise BadSettings(f"D2EV_FCM_KEY: {error}") from None
         services["fcm"] = Fcm(account, http, wall, settings.fcm_url or HOST, settings.fcm_target)
+    elif settings.fcm_url is not None:
+        raise BadSettings("D2EV_FCM_KEY: there is an address but no service account's key")
     if settings.vapid_key is not None:
         if settings.vapid_contact is None:
             raise BadSettings("D2EV_VAPID_CONTACT: push services want to know whom to ask: mailto:you@example.org")
