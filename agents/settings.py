@@ -289,7 +289,7 @@ def _refuse_shortcuts(settings: Settings) -> None:
         "D2EV_ISSUERS": any(
             not url.startswith("https://") for one in settings.issuers for url in (one.issuer, one.jwks or one.issuer)
         )
-        and "a development issuer signs in anybody; production needs an https one",
+        and "production needs https issuers; a development one signs in anybody",
         "D2EV_API_URL": bool(settings.api_url and not settings.api_url.startswith("https://"))
         and "production needs an https address",
         "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",

@@ -55,12 +55,41 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
         ({"replication": 1}, "D2EV_REPLICATION"),
         ({"seal_key": None}, "D2EV_SEAL_KEY"),
         ({"clock": "log"}, "D2EV_CLOCK"),
+        ({"api_url": "http://localhost:8095"}, "D2EV_API_URL"),
+        ({"issuers": [{"issuer": "http://127.0.0.1:9", "audience": "d2ev"}]}, "D2EV_ISSUERS"),
+        (
+            {"issuers": [{"issuer": "https://a.example", "audience": "d", "jwks": "http://127.0.0.1:9"}]},
+            "D2EV_ISSUERS",
+        ),
+        (
+            {"issuers": [{"issuer": "http://127.0.0.1:9", "audience": "d", "jwks": "https://a.example"}]},
+            "D2EV_ISSUERS",
+        ),
     ],
 )
 def test_production_refuses_shortcuts(changes: dict[str, object], setting: str) -> None:
     good = {"env": "production", "replication": 3, "seal_key": "A" * 43 + "=", "clock": "system"}
     with pytest.raises(BadSettings, match=f"^{setting}: production"):
         load({}, **{**good, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"issuers": [{"issuer": "https://a.example", "audience": "d"}] * 2}, "D2EV_ISSUERS"),
+        (
+            {"issuers": [{"issuer": f"https://{name}.example", "audience": "d", "prefix": "x"} for name in "ab"]},
+            "D2EV_ISSUERS",
+        ),
+        ({"api_url": "http://d2ev.example"}, "D2EV_API_URL"),
+        ({"api_url": "https://d2ev.example/path"}, "D2EV_API_URL"),
+        ({"api_url": "https://["}, "D2EV_API_URL"),
+        ({"api_url": "d2ev.example"}, "D2EV_API_URL"),
+    ],
+)
+def test_what_drivers_could_not_use_is_refused(changes: dict[str, object], setting: str) -> None:
+    with pytest.raises(BadSettings, match=f"^{setting}: "):
+        load({}, **changes)
 
 
 @given(st.binary(max_size=200), st.text(max_size=30))
