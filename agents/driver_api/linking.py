@@ -9,6 +9,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import SecretStr
 
+from agents.clock import SystemClock
+from agents.driver_api.errors import Refusal
+from agents.driver_api.limits import Limits, Pace, retry_after
 from agents.driver_api.read_model import ReadModel
 from agents.driver_api.views import View
 from agents.driver_api.writes import Wishes
@@ -24,6 +27,8 @@ from oem_connectors.consent import Consent, Flow
 from oem_connectors.filling import registered_with
 from streams.contracts.registration import Registration
 
+#: How often a driver may have us call makers about consent; a typed code is asked about twelve times a minute.
+PACE: Final = Pace(at_once=20, per_minute=30)
 #: A detail that is longer is none.
 _DETAIL_CHARS: Final = 200
 #: Its accounts are nobody's.
@@ -52,6 +57,7 @@ class Links:
             if one.consent is not None and _is_open(one, settings)
         }
         self._read, self._wishes = read, wishes
+        self._limits, self._wall = Limits(PACE), SystemClock()
         self._linker = self._makers.linker(read.clock, self._publish, self._holders)
         self._door = Door(self._linker, lambda oem: self._makers.redirect_uri(oem, base_url))
 
@@ -76,28 +82,39 @@ class Links:
         return self._consent(oem).flow
 
     async def begin(self, driver: str, oem: str, home: Home, answer: Callable[[str], Response]) -> Response:
-        """`answer(address)` of the maker's page, with the consent in its cookie. Raises OemError."""
+        """`answer(address)` of the maker's page, with the consent in its cookie. Raises OemError, Refusal."""
+        self._slow(driver)
         return await self._door.begin(oem, self._invitation(driver, oem, home), answer)
 
     async def back(self, oem: str, request: Request, driver: str, answer: Callable[[Outcome], Response]) -> Response:
-        """The maker sends the browser back: `answer(outcome)`. Raises NotDurable."""
+        """The maker sends the browser back: `answer(outcome)`. Raises NotDurable, Refusal."""
+        self._slow(driver)
         return await self._door.back(oem, request, driver, answer)
 
     async def with_token(self, driver: str, oem: str, home: Home, token: SecretStr) -> list[Offer]:
-        """Link with a refresh token that the driver brings. Raises OemError, NotDurable."""
+        """Link with a refresh token that the driver brings. Raises OemError, NotDurable, Refusal."""
+        self._slow(driver)
         return await self._linker.with_token(oem, token, self._invitation(driver, oem, home))
 
     async def begin_code(self, driver: str, oem: str, home: Home) -> Waiting:
-        """A code for the driver to type in on the maker's page. Raises OemError."""
+        """A code for the driver to type in on the maker's page. Raises OemError, Refusal."""
+        self._slow(driver)
         return await self._linker.begin_code(oem, self._invitation(driver, oem, home))
 
     async def ask_code(self, driver: str, oem: str, ticket: str) -> list[Offer] | Waiting:
-        """Whether the code was typed in. Raises OemError, NotDurable."""
+        """Whether the code was typed in. Raises OemError, NotDurable, Refusal."""
+        self._slow(driver)
         return await self._linker.ask_code(oem, ticket, driver)
 
     async def close(self) -> None:
         """End the connections."""
         await self._makers.close()
+
+    def _slow(self, driver: str) -> None:
+        """What we ask of makers counts for all drivers: none may use it up. Raises Refusal."""
+        wait = self._limits.take(driver, self._wall.now())
+        if wait is not None:
+            raise Refusal(429, "too many requests", Retry_After=retry_after(wait))
 
     def _invitation(self, driver: str, oem: str, home: Home) -> Invitation:
         """Raises Refused for what nobody asked, or what there is nothing to plan with."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agents.driver_api.book import Kept
+from agents.driver_api.linking import PACE
 from agents.said import Said
 from streams.topics import REGISTRATION
 from tests.linking_side import HOME, Make, agreed, begun, instances, maker, moved
@@ -94,6 +95,15 @@ async def test_nobody_links_who_is_not_signed_in(instance: Make) -> None:
         asked = [browser.get("/api/v1/links"), browser.post("/api/v1/links/simulator", json=HOME)]
         asked.append(browser.post("/api/v1/links/bmw/code", json={"ticket": "t"}))
         assert [(await one).status_code for one in asked] == [401] * 3
+
+
+async def test_no_driver_uses_up_what_makers_allow_us(instance: Make) -> None:
+    side = instance()
+    async with side.browser() as browser, side.browser("d2") as other:
+        answers = [await browser.post("/api/v1/links/bmw/code", json={"ticket": "t"}) for _ in range(PACE.at_once + 1)]
+        assert [one.status_code for one in answers] == [422] * PACE.at_once + [429]
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert (await other.post("/api/v1/links/bmw/code", json={"ticket": "t"})).status_code == 422
 
 
 async def test_while_kafka_is_down_nothing_is_linked_and_nothing_is_shown(instance: Make) -> None:
