@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+from playwright._impl._api_structures import SetCookieParam
 from pydantic import SecretStr
 
 from agents.clock import LogClock, SystemClock
@@ -144,14 +146,11 @@ class MadeUpDriver:
         sign_in = SignIn(self.sessions, verifier, httpx.AsyncClient(), base_url)
         return build(api, [page.router(page.desk(api)), session_router(self.sessions, sign_in, verifier)])
 
-    def cookie(self, url: str, name: str = "") -> dict[str, str]:
-        """The cookie of whoever is signed in."""
-        key, _, value = (
-            self.sessions.begun(Signed(name or self.name, ISSUER, SystemClock().now() + HOUR))
-            .partition(";")[0]
-            .partition("=")
-        )
-        return {"name": key, "value": value, "url": url}
+    def cookie(self, address: str, name: str = "") -> SetCookieParam:
+        """The cookie of whoever is signed in, for all pages at that address."""
+        signed = Signed(name or self.name, ISSUER, SystemClock().now() + HOUR)
+        key, _, value = self.sessions.begun(signed).partition(";")[0].partition("=")
+        return {"name": key, "value": value, "url": f"http://{urlsplit(address).netloc}/"}
 
     def say(self, topic: Topic, key: str, message: Contract | None) -> None:
         """What the log says."""

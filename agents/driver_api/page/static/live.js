@@ -34,6 +34,7 @@ function connect() {
   source.addEventListener("error", () => {
     grace ||= setTimeout(() => connected(false), GRACE_MS);
     if (source.readyState !== EventSource.CLOSED) return;
+    refresh(); // it was refused: if nobody is signed in any more, this leads there
     retry = setTimeout(connect, waits * (0.5 + Math.random()));
     waits = Math.min(2 * waits, LONGEST_MS);
   });
@@ -63,6 +64,9 @@ document.addEventListener("toggle", (event) => { if (event.target.matches?.("[po
 const unfolded = new Set();
 document.addEventListener("htmx:beforeSwap", () => { for (const one of document.querySelectorAll("details[id]")) unfolded[one.open ? "add" : "delete"](one.id); });
 document.addEventListener("htmx:afterSettle", () => { for (const id of unfolded) document.getElementById(id)?.setAttribute("open", ""); });
+
+// The new plan may have been there before the answer that announced it, or be the old one: then no event tells of it.
+document.addEventListener("htmx:afterSettle", () => { if (part()?.querySelector(".pending")) setTimeout(refresh, 3000); });
 
 if (part()) {
   connect();

@@ -55,7 +55,6 @@ TEXT: Final[dict[str, str]] = {
     "battery.says.unknown": "Wie voll der Akku ist, ist unbekannt",
     "target": "von {target} %",
     "ready_by": "Bereit bis",
-    "ready_by.long": "Bereit bis {at}, ändern",
     "ready.expected": "Dann etwa {soc} %",
     "boost": "Jetzt laden",
     "boost.stop": "Sofortladen beenden",

@@ -55,7 +55,6 @@ TEXT: Final[dict[str, str]] = {
     "battery.says.unknown": "How full the battery is, is not known",
     "target": "of {target} %",
     "ready_by": "Ready by",
-    "ready_by.long": "Ready by {at}, change it",
     "ready.expected": "About {soc} % then",
     "boost": "Charge now",
     "boost.stop": "Stop boost",
