@@ -6,11 +6,12 @@ in clear, and there it must be found, or the search would prove nothing.
 
 import asyncio
 import json
+import os
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,8 +23,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from agents.bridge.process import Bridge
 from agents.engine.log import Outgoing
 from agents.settings import load
+from deploy.fakes.fcm import Answer as FcmAnswer
 from deploy.fakes.firestore import FakeFirestore
 from deploy.fakes.issuer import CLIENT_ID
+from deploy.fakes.push import PushServices
+from deploy.fakes.webpush import Answer as WebAnswer
+from oem_connectors.simulator.cloud.car import Stay
 from oem_connectors.simulator.cloud.tokens import Issued, TokenBook
 from oem_connectors.simulator.cloud.world import World
 from streams.topics import DEAD_LETTER, DEVICE, HELD, NOTIFICATION, PREFERENCE, REGISTRATION, STATUS
@@ -43,7 +48,7 @@ NOWHERE: Final = {
     "login at the maker": MAKERS_ACCOUNT,
     "FCM token": "fcm-canary-7f3a91:" + "A" * 140,
     "Web Push endpoint": "canary-endpoint-7f3a91",
-    "Web Push key": "c" * 22 + "canary",
+    "Google's access token": "ya29.",
     "Idempotency-Key": "key-canary-7f3a91",
     "query": "query-canary-7f3a91",
 }
@@ -90,11 +95,26 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
+@pytest.fixture
+async def push(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PushServices]:
+    """Push services with troubles of their own, known to every process that is started."""
+    services = PushServices()
+    services.fcm.mood = lambda _, number: {1: FcmAnswer.OLD_TOKEN, 2: FcmAnswer.INTERNAL, 3: FcmAnswer.INVALID}.get(
+        number
+    )
+    services.web.mood = lambda _, number: {1: WebAnswer.BROKEN, 2: WebAnswer.OTHER_KEY}.get(number)
+    await services.start()
+    for name, value in services.settings().items():
+        monkeypatch.setenv(name, value)
+    yield services
+    await services.close()
+
+
 class Driver:
     """The driver's app. `secrets` are those that came up on the way."""
 
-    def __init__(self, story: Story, http: httpx.AsyncClient) -> None:
-        self.story, self.http = story, http
+    def __init__(self, story: Story, http: httpx.AsyncClient, push: PushServices) -> None:
+        self.story, self.http, self.push = story, http, push
         token = story.driver_side.issuer.token(SUB, aud=CLIENT_ID)
         self.secrets = {"ID token": token, "ID token's signature": token.rpartition(".")[2]}
         http.headers["Authorization"] = f"Bearer {token}"
@@ -142,11 +162,9 @@ class Driver:
 
     async def devices(self) -> None:
         await self.ask("POST", "/devices", 201, {"kind": "fcm", "token": NOWHERE["FCM token"]})
-        endpoint = f"https://fcm.googleapis.com/fcm/send/{NOWHERE['Web Push endpoint']}"
-        keys = {"p256dh": "B" * 87, "auth": NOWHERE["Web Push key"][:22]}
-        await self.ask(
-            "POST", "/devices", 201, {"kind": "webpush", "subscription": {"endpoint": endpoint, "keys": keys}}
-        )
+        subscription = json.loads(self.push.target(NOWHERE["Web Push endpoint"], "webpush"))
+        await self.ask("POST", "/devices", 201, {"kind": "webpush", "subscription": subscription})
+        self.secrets |= {f"Web Push {name}": key for name, key in subscription["keys"].items()}
         wrong = {"kind": "fcm", "token": NOWHERE["FCM token"], "address": NOWHERE["address"]}
         await self.ask("POST", "/devices", 422, wrong)
 
@@ -183,11 +201,13 @@ def _forms(secret: str) -> Iterator[bytes]:
             yield inner
 
 
-async def test_after_an_evening_no_secret_is_found_in_clear(tmp_path: Path, tokens: set[str]) -> None:
+async def test_after_an_evening_no_secret_is_found_in_clear(
+    tmp_path: Path, tokens: set[str], push: PushServices
+) -> None:
     run_dir, fake, found = tmp_path / "run", FakeFirestore(), Found()
     async with listening(fake.app()) as url, Evening(run_dir).told() as story, bridged(story, fake, url):
         async with httpx.AsyncClient(base_url=story.url, trust_env=False, timeout=20) as http:
-            driver = Driver(story, http)
+            driver = Driver(story, http, push)
             await lived(story, driver)
         await written_to(fake)
         for page in [*(worker.url for worker in story.workers.all), story.driver_side.health]:
@@ -199,7 +219,11 @@ async def test_after_an_evening_no_secret_is_found_in_clear(tmp_path: Path, toke
     for file in run_dir.rglob("*"):
         if file.is_file():
             found.add("log" if file.suffix == ".log" else "store", file.read_bytes())
-    report(found, NOWHERE | driver.secrets | {f"maker's token {n}": one for n, one in enumerate(sorted(tokens))})
+    assert {one.device for one in push.screens.shown} == {NOWHERE["FCM token"], NOWHERE["Web Push endpoint"]}
+    report(
+        found,
+        NOWHERE | our_keys() | driver.secrets | {f"maker's token {n}": one for n, one in enumerate(sorted(tokens))},
+    )
 
 
 def report(found: Found, secrets: Mapping[str, str]) -> None:
@@ -210,13 +234,23 @@ def report(found: Found, secrets: Mapping[str, str]) -> None:
     assert {secret: found.holding(secret) for secret in KNOWN} == KNOWN
 
 
+def our_keys() -> dict[str, str]:
+    """Parts of the keys that our processes were given."""
+    return {
+        "FCM key": json.loads(os.environ["D2EV_FCM_KEY"])["private_key"].splitlines()[5],
+        "VAPID key": os.environ["D2EV_VAPID_KEY"],
+    }
+
+
 async def lived(story: Story, driver: Driver) -> None:
     """Link, plug in, wish, boost, charge through the night, leave; and what goes wrong on the way."""
     car = await driver.link()
     await driver.devices()
     await driver.listen()
     await story.pass_time(hours=6)
-    await story.plug_in(soc_pct=38)
+    home = story.now + timedelta(minutes=5)
+    story.car.come_back(Stay(home, home + timedelta(hours=16), 38))
+    await story.pass_time(minutes=15)
     await driver.wish(car)
     await driver.ask("POST", f"/cars/{car}/boost", 200)
     await story.pass_time(minutes=15)
@@ -227,7 +261,7 @@ async def lived(story: Story, driver: Driver) -> None:
     await story.writer.write([Outgoing(PREFERENCE.name, 0, car.encode(), poison)])
     await story.pass_time(hours=11)
     assert story.car.soc_at(story.now) > 60, "a night in which nothing was charged proves nothing"
-    await story.unplug()
+    story.car.unplug(story.now)
     await story.pass_time(hours=1)
 
 
