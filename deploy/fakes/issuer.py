@@ -109,6 +109,7 @@ class Issuer:
         )
         text = (
             '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+            '<link rel="icon" href="data:,">'
             "<title>Development sign-in</title><h1>Who are you today?</h1>"
             "<p>A sign-in for this machine only: no password is asked.</p>"
             f'<form method="post">{hidden}{buttons}</form></html>'

@@ -47,7 +47,10 @@ async def look_at(tmp_path: Path) -> AsyncIterator[Open]:
             )
             stack.push_async_callback(context.close)
             page = context.pages[0]
-            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+            page.on(
+                "console",
+                lambda said: complaints.append(f"{said.text} {said.location['url']}") if said.type == "error" else None,
+            )
             page.on("pageerror", lambda error: complaints.append(str(error)))
             await page.goto(url)
             await page.wait_for_selector("html[data-ready]")

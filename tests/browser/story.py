@@ -59,18 +59,17 @@ class Story(Night):
         return truth
 
     async def pass_time(self, *, hours: float = 0, minutes: float = 0) -> datetime:
-        """Let the pipeline live through it; returns the new present."""
+        """Let the pipeline live through it, what was asked for meanwhile first; returns the new present."""
+        await self.settle()
         await self.live_until(self.now + timedelta(hours=hours, minutes=minutes))
         await self.live_until(self.now)
         return self.now
 
-    async def plug_in(self, soc_pct: float, hours: float = 16) -> None:
-        """The driver comes home in five minutes; it is seen when the car is next asked."""
-        at = self.now + STEP
+    def plug_in(self, soc_pct: float, hours: float = 16) -> None:
+        """The driver comes home; it is seen when the car is next asked."""
+        at = self.now + timedelta(minutes=1)
         self.car.come_back(Stay(at, at + timedelta(hours=hours), soc_pct))
-        await self.pass_time(minutes=15)
 
-    async def unplug(self) -> None:
+    def unplug(self) -> None:
         """The driver leaves."""
         self.car.unplug(self.now)
-        await self.pass_time(minutes=20)

@@ -94,6 +94,7 @@ def _form(accounts: list[str], asked: Asked) -> str:
 def _page(body: str, status: int = 200) -> web.Response:
     text = (
         '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="data:,">'
         f"<title>Your car maker</title><h1>Your car maker</h1>{body}</html>"
     )
     return web.Response(status=status, text=text, content_type="text/html", headers=_HEADERS)
