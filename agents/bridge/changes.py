@@ -143,7 +143,12 @@ def _preference(change: Change, known: Known) -> Preference:
         raise _NotTaken(Outcome.UNKNOWN)
     _own({enrolled.driver}, change)
     _newer(change, known.wished.get(change.car))
-    return _made(Preference, change, {"updated_at": change.at})
+    made = _made(Preference, change, {"updated_at": change.at})
+    if made.min_soc_pct > made.target_soc_pct:
+        raise _NotTaken(Outcome.REFUSED, "min_soc_pct: above the target")
+    if any(at.tzinfo or at.second or at.microsecond for at in (made.ready_by, *made.ready_by_days.values())):
+        raise _NotTaken(Outcome.REFUSED, "ready_by: not a local time to the minute")
+    return made
 
 
 def _own(owners: set[str], change: Change) -> None:

@@ -231,6 +231,7 @@ def report(found: Found, secrets: Mapping[str, str]) -> None:
     assert len(secrets) > len(NOWHERE) + 8, "tokens, code, state and cookies came up on the way"
     hits = {name: places for name, secret in secrets.items() if (places := found.holding(secret))}
     assert hits == {}
+    assert any(b"a push was refused" in log for log in found.places["log"]), "logs of an evening with troubles"
     assert {secret: found.holding(secret) for secret in KNOWN} == KNOWN
 
 
@@ -257,6 +258,8 @@ async def lived(story: Story, driver: Driver) -> None:
     await driver.ask("DELETE", f"/cars/{car}/boost", 200)
     await driver.ask("GET", f"/cars/{VIN}.{MAKERS_ACCOUNT}", 404)
     await driver.ask("GET", "/me/export", 200)
+    for bearer in (driver.secrets["ID token"][:-4], driver.secrets["ID token"] * 20):
+        await driver.ask("GET", "/cars", 401, Authorization=f"Bearer {bearer}")
     poison = json.dumps({"vehicle": VIN, "grant": POISON}).encode()
     await story.writer.write([Outgoing(PREFERENCE.name, 0, car.encode(), poison)])
     await story.pass_time(hours=11)

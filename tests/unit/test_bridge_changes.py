@@ -147,6 +147,9 @@ def test_a_car_that_changed_hands_is_its_new_drivers() -> None:
         (Kind.PREFERENCE, {"ready_by": "SECRET"}, "ready_by: time_parsing"),
         (Kind.PREFERENCE, {"ready_by_days": {"SECRET": "07:00"}}, "ready_by_days: literal_error"),
         (Kind.PREFERENCE, {"updated_at": NOW + timedelta(days=9)}, "it has fields that do not belong there"),
+        (Kind.PREFERENCE, {"min_soc_pct": 90, "target_soc_pct": 80}, "min_soc_pct: above the target"),
+        (Kind.PREFERENCE, {"ready_by": "07:00Z"}, "ready_by: not a local time to the minute"),
+        (Kind.PREFERENCE, {"ready_by_days": {"sun": "07:00:30"}}, "ready_by: not a local time to the minute"),
         (Kind.PREFERENCE, {"car": "a.c"}, "it names another car or driver than its path"),
     ],
 )
