@@ -46,7 +46,7 @@ HOME = {
 APPS = {
     name: dict.fromkeys(("client_id", "client_secret", "application_id", "audience", "container_id"), "made-up")
     | {"client_id": "d2ev", "client_secret": "fake-secret"}
-    for name in ("tesla", "smartcar", "enode", "bmw")
+    for name in ("tesla", "smartcar", "enode", "bmw", "simulator", "skoda")
 }
 
 

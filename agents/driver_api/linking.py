@@ -145,6 +145,7 @@ class Links:
 
 
 def _is_open(connector: Connector, settings: Settings) -> bool:
-    """Whether drivers can link the maker's accounts: what it takes is registered, and it is no pretence."""
+    """Whether drivers can link the maker's accounts: the operator has named it, with what it takes to be registered."""
     pretended = connector.name == _PRETENDED and settings.env == "production"
-    return not pretended and registered_with(connector) <= settings.oem_apps.get(connector.name, {}).keys()
+    registered = settings.oem_apps.get(connector.name)
+    return not pretended and registered is not None and registered_with(connector) <= registered.keys()

@@ -111,7 +111,13 @@ class MadeUpDriver:
     def __init__(self, now: datetime = EVENING, zone: str = "Europe/London", name: str = "anna") -> None:
         self.name, self.zone = name, zone
         issuer = Issuer(issuer=ISSUER, audience="d2ev")
-        settings = Settings(env="demo", clock="log", seal_key=SecretStr(SEAL_KEY), issuers=(issuer,))
+        settings = Settings(
+            env="demo",
+            clock="log",
+            seal_key=SecretStr(SEAL_KEY),
+            issuers=(issuer,),
+            oem_apps={"simulator": {}, "skoda": {}},
+        )
         self.read = ReadModel(settings)
         assert isinstance(self.read.clock, LogClock)
         self.clock = self.read.clock

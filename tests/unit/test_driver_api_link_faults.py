@@ -130,6 +130,14 @@ async def test_what_can_be_linked_is_what_is_set_up_here(instance: Make) -> None
     assert (told["regions"], told["tariffs"]) == (["GB"], ["agile"])
 
 
+async def test_a_maker_that_the_operator_has_not_named_is_not_offered(instance: Make) -> None:
+    side = instance(oem_apps={"skoda": {}, "tesla": {"client_id": "d2ev"}})
+    async with side.browser() as browser:
+        told = (await browser.get("/api/v1/links")).json()
+        assert [one["oem"] for one in told["makers"]] == ["skoda"]
+        assert (await browser.post("/api/v1/links/tesla", json=HOME)).status_code == 404
+
+
 async def test_in_production_nobody_links_a_pretence(instance: Make) -> None:
     side = instance(env="production", replication=3, seal_key="A" * 43 + "=")
     async with side.browser() as browser:
