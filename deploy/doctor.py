@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from agents.feeds import config
 from agents.feeds.process import keys_lacking
+from agents.google import service_account
 from agents.ingress.hooks import SECRET, doors
 from agents.ingress.stream import source
 from agents.settings import BadSettings, Settings, load
@@ -50,7 +51,7 @@ def examine(environ: Mapping[str, str] | None = None) -> list[Finding]:
     except BadSettings as error:
         return [*found, Finding("settings", "fail", str(error), "mend it; `d2ev doctor --settings` lists all")]
     found.append(Finding("settings", "ok", f"valid, for {settings.env}"))
-    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _feeds, _push, _worker)
+    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _feeds, _push, _firestore, _worker)
     return found + [finding for check in checks for finding in check(settings)]
 
 
@@ -182,6 +183,20 @@ def _push(settings: Settings) -> Iterator[Finding]:
             source(connectors, name, address)
         except ValueError as error:
             yield Finding(f"oem {name}", "fail", str(error), "mend D2EV_OEM_STREAMS")
+
+
+def _firestore(settings: Settings) -> Iterator[Finding]:
+    """Where a bridge would write."""
+    if settings.firestore is None:
+        return
+    try:
+        account = service_account(settings.firestore)
+    except ValueError as error:
+        yield Finding(
+            "firestore", "fail", str(error), "put the text of the service account's key file into D2EV_FIRESTORE"
+        )
+    else:
+        yield Finding("firestore", "ok", f"statuses go to {settings.firestore_collection} of {account.project_id}")
 
 
 def _cloud(name: str, url: str, *, given: bool) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import respx
 
 from deploy import doctor
 from deploy.doctor import Finding, examine
+from deploy.fakes.firestore import FakeFirestore
 from oem_connectors.simulator import CONNECTOR
 
 NO_KAFKA = "127.0.0.1:1"
@@ -128,6 +129,23 @@ def test_with_its_secret_a_hook_is_no_finding(
     findings = found(monkeypatch, tmp_path, cloud, D2EV_OEM_APPS='{"enode": {"hook_secret": "marker-5528"}}')
     assert "hook_secret" not in str(findings)
     assert "marker-5528" not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("key", "level", "said"),
+    [
+        pytest.param(FakeFirestore().key_file("http://127.0.0.1:1"), "ok", "d2ev-status of d2ev-test", id="a key"),
+        pytest.param('{"private_key": "marker-5528"}', "fail", "type: Field required", id="no key file"),
+    ],
+)
+def test_where_a_bridge_would_write_is_told_without_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router, key: str, level: str, said: str
+) -> None:
+    findings = found(monkeypatch, tmp_path, cloud, D2EV_FIRESTORE=key)
+    (finding,) = [one for one in findings if one.check == "firestore"]
+    assert (finding.level, said in finding.detail) == (level, True)
+    assert "marker-5528" not in str(findings)
+    assert "PRIVATE" not in str(findings)
 
 
 @pytest.mark.parametrize(
