@@ -131,7 +131,7 @@ class Teller:
         detail = kept.detail if sent.outcome is Outcome.GONE else sent.detail or kept.detail
         wait_until = kept.wait_until
         if again:
-            come_back = work.now + wait(kept.tries, sent.after)
+            come_back = max(work.now, self._clock.now()) + wait(kept.tries, sent.after)
             wait_until = come_back if wait_until is None else max(wait_until, come_back)
         update = {"devices": left, "reached": shown, "detail": detail, "wait_until": wait_until}
         kept = kept.model_copy(update=update)
@@ -153,7 +153,7 @@ class Teller:
         if row is not None:
             rest = tuple(one for one in row.pending if one.event.id != event.id)
             work.put(NOTIFIED, event.car, row.model_copy(update={"pending": rest}))
-        done = {"phase": phase, "detail": detail or None, "at": self._clock.now()}
+        done = {"phase": phase, "detail": detail or None, "at": max(event.at, self._clock.now())}
         work.send(NOTIFICATION, event.car, event.model_copy(update=done))
         self._metrics.notifications.labels(event.kind.value, phase.value).inc()
 
