@@ -103,7 +103,7 @@ async def test_one_glance_answers(visit: Visit, url: str, size: str, scheme: str
         await expect(live).to_contain_text(answer)
     await expect(page.get_by_role("img", name="Battery 47 %, should reach 80 %")).to_be_visible()
     assert await fits(page)
-    await page.screenshot(path=IMAGES / f"driver-{size}-{scheme}.png")
+    await page.screenshot(path=IMAGES / f"driver-{size}-{scheme}.png", caret="initial")
 
 
 @pytest.mark.parametrize("path", [CAR, f"{CAR}/history", "/messages", "/settings", "/?all", "/link"])
@@ -300,7 +300,7 @@ async def test_a_restart_of_the_api_is_told_and_survived(visit: Visit, driver: M
     await expect(page.locator("#sentence")).to_contain_text("Charging starts about 01:00")
     await expect(page.locator("#banner")).to_be_visible(timeout=8000)
     await expect(page.locator("#ready")).to_be_disabled()
-    await page.screenshot(path=IMAGES / "driver-offline.png")
+    await page.screenshot(path=IMAGES / "driver-offline.png", caret="initial")
     driver.car(charge=Charge.CHARGING, hours=((17, 21),))
     async with served(driver, port):
         await expect(page.locator("#sentence")).to_contain_text("Charging now", timeout=10_000)

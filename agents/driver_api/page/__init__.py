@@ -23,7 +23,7 @@ def desk(api: Api) -> Desk:
     def leave(request: Request) -> None:
         add_cookie(request.scope, api.sessions.ended())
 
-    return Desk(api.read, api.wishes, api.links, who, leave)
+    return Desk(api.read, api.wishes, api.links, who, leave, pushes=api.settings.vapid_key is not None)
 
 
 def router(desk: Desk) -> APIRouter:

@@ -56,3 +56,5 @@ class Desk(NamedTuple):
     links: Links
     who: Who
     leave: Leave
+    #: Whether browsers are pushed to.
+    pushes: bool

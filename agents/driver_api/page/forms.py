@@ -140,10 +140,11 @@ def add_settings(router: APIRouter, desk: Desk) -> None:
     async def erase(request: Request, sent: Annotated[Confirmed, Form()]) -> Response:
         """Forget the driver."""
         driver = await signed_in(desk, request)
-        cars = desk.reads.cars(driver)
-        say = speech(desk, request, next(iter(cars), None))
+        say = speech(desk, request, next(iter(desk.reads.cars(driver)), None))
         if sent.word.strip().upper() != say.text("settings.erase.word"):
-            return page("settings.html", say, driver, status=422, here="settings", cars=cars, wrong=True)
+            return page(
+                "settings.html", say, driver, status=422, here="settings", cars=cars, pushes=desk.pushes, wrong=True
+            )
         await desk.wishes.erase(driver)
         desk.leave(request)
         return page("erased.html", say, headers={"Clear-Site-Data": '"cache", "storage"'})

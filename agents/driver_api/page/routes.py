@@ -41,7 +41,8 @@ async def signed_in(desk: Desk, request: Request) -> str:
 
 def to_sign_in(request: Request) -> Response:
     """There, and back to where one was going."""
-    back = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    back = f"{request.url.path}{query}" if request.method == "GET" else "/"
     address = f"/signin?{urlencode({'goal': back})}"
     if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": address})
@@ -60,6 +61,14 @@ def not_found(desk: Desk, request: Request, driver: str) -> Response:
     """The same for a car that does not exist and for another driver's."""
     cars = desk.reads.cars(driver)
     return page("missing.html", speech(desk, request, next(iter(cars), None)), driver, status=404, here="", cars=cars)
+
+
+def settings_page(desk: Desk, request: Request, driver: str, *, wrong: bool = False) -> Response:
+    """The settings; `wrong`: the word that confirms was another one."""
+    cars, status = desk.reads.cars(driver), 422 if wrong else 200
+    say = speech(desk, request, next(iter(cars), None))
+    shown = {"cars": cars, "pushes": desk.pushes, "wrong": wrong}
+    return page("settings.html", say, driver, status=status, here="settings", **shown)
 
 
 def add_pages(router: APIRouter, desk: Desk) -> None:
@@ -110,10 +119,7 @@ def add_pages(router: APIRouter, desk: Desk) -> None:
     @router.get("/settings")
     async def settings(request: Request) -> Response:
         """Language, this device, data, and the way out."""
-        driver = await signed_in(desk, request)
-        cars = desk.reads.cars(driver)
-        say = speech(desk, request, next(iter(cars), None))
-        return page("settings.html", say, driver, here="settings", cars=cars, wrong=False)
+        return settings_page(desk, request, await signed_in(desk, request))
 
 
 def _history(desk: Desk, request: Request, driver: str, car: str, before: datetime | None) -> Response:

@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 
 from agents.driver_api.page.words import WORDS
 from streams.contracts.base import Language
-from streams.domain.wording import clock
+from streams.domain.wording import Audience
 
-_SIGNS: Final[Mapping[str, str]] = {"EUR": "€", "GBP": "£", "USD": "$"}
 #: What prices of energy are quoted in.
 _COINS: Final[Mapping[str, str]] = {
     "EUR": "ct", "GBP": "p", "USD": "¢", "SEK": "öre", "DKK": "øre", "NOK": "øre", "CHF": "Rp.",
@@ -31,11 +30,7 @@ class Speech(NamedTuple):
 
     def time(self, at: datetime | None) -> str:
         """An exact time; the weekday or date where it is far."""
-        return "" if at is None else clock(at, self.zone, self.now, language=self.language)
-
-    def about(self, at: datetime | None) -> str:
-        """An estimated time."""
-        return "" if at is None else clock(at, self.zone, self.now, about=True, language=self.language)
+        return self._audience().time(at)
 
     def wall(self, at: datetime) -> str:
         """Hours and minutes; with the zone's short name in the hour that the clock shows twice."""
@@ -59,21 +54,18 @@ class Speech(NamedTuple):
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimals."""
-        rounded = round(value, digits) + 0.0
-        text = f"{rounded:.{digits}f}".replace("-", "−")
-        return text.replace(".", ",") if self.language == "de" else text
+        return _minus(value, digits) + self._audience().number(abs(value), digits)
 
     def money(self, value: float, currency: str) -> str:
         """An amount of money."""
-        sign, amount = _SIGNS.get(currency), self.number(abs(value), 2)
-        minus = "−" if round(value, 2) < 0 else ""
-        if sign is None or self.language == "de":
-            return f"{minus}{amount} {sign or currency}"
-        return f"{minus}{sign}{amount}"
+        return _minus(value, 2) + self._audience().money(value, currency)
 
     def kg(self, grams: float) -> str:
         """A mass of CO2, in kg."""
         return self.number(grams / 1000, 1)
+
+    def _audience(self) -> Audience:
+        return Audience(self.language, self.zone, self.now)
 
 
 def coin(currency: str) -> tuple[str, float]:
@@ -92,6 +84,10 @@ def clock_change(start: datetime, end: datetime, zone: str) -> tuple[datetime, f
             return at + step, (after - before) / timedelta(hours=1)
         at += step
     return None
+
+
+def _minus(value: float, digits: int) -> str:
+    return "−" if round(value, digits) < 0 else ""
 
 
 def _twice(local: datetime) -> bool:

@@ -40,7 +40,6 @@ function says(name) {
 }
 
 async function show() {
-  await call("push-key");
   const worker = await navigator.serviceWorker.getRegistration();
   const is = Boolean(await worker?.pushManager.getSubscription()) && localStorage.getItem(KEPT) !== null;
   document.getElementById("push-on").hidden = is;
@@ -52,5 +51,5 @@ if (box && can) {
   const failed = () => says("refused");
   document.getElementById("push-on").addEventListener("click", () => subscribe().catch(failed));
   document.getElementById("push-off").addEventListener("click", () => stopTelling().then(show).catch(failed));
-  show().catch(() => { /* nobody here sends any: the words that stand there say so */ });
+  show();
 }

@@ -161,6 +161,7 @@ TEXT: Final[dict[str, str]] = {
     "settings.tell.is": "Dieses Gerät bekommt Bescheid.",
     "settings.tell.refused": "Der Browser erlaubt dieser Seite keine Nachrichten. In seinen Einstellungen geht das.",
     "settings.tell.cannot": "Dieser Browser kann keine Nachrichten zeigen. Du findest sie alle unter Nachrichten.",
+    "settings.tell.none": "Du findest sie alle unter Nachrichten.",
     "settings.data": "Deine Daten",
     "settings.export": "Alles herunterladen, was wir über dich wissen",
     "settings.erase": "Mich löschen",

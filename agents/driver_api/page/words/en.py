@@ -160,6 +160,7 @@ TEXT: Final[dict[str, str]] = {
     "settings.tell.is": "This device is told.",
     "settings.tell.refused": "The browser does not allow messages from this page. Its settings can.",
     "settings.tell.cannot": "This browser cannot show messages. You find them all under Messages.",
+    "settings.tell.none": "You find them all under Messages.",
     "settings.data": "Your data",
     "settings.export": "Download all we know about you",
     "settings.erase": "Erase me",
