@@ -53,17 +53,19 @@ class Api:
 
     async def driver(self, request: Request) -> str:
         """The driver who is signed in, and who does not ask too often. Raises Refusal, IssuerDown."""
+        known: str | None = getattr(request.state, "driver", None)
+        if known is not None:
+            return known
         driver = await self.who(request)
         if driver is None:
             raise Refusal(401, _NOT_SIGNED_IN, WWW_Authenticate="Bearer")
         if not self.read.known:
             raise Refusal(503, "starting up; please try again", Retry_After="3")
-        if not getattr(request.state, "counted", False):
-            request.state.counted = True
-            wait = self.limits.take(driver, self.wall.now())
-            if wait is not None:
-                self.metrics.limited.labels("driver").inc()
-                raise Refusal(429, "too many requests", Retry_After=retry_after(wait))
+        wait = self.limits.take(driver, self.wall.now())
+        if wait is not None:
+            self.metrics.limited.labels("driver").inc()
+            raise Refusal(429, "too many requests", Retry_After=retry_after(wait))
+        request.state.driver = driver
         return driver
 
 
