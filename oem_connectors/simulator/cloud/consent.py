@@ -57,7 +57,8 @@ class ConsentPage:
     async def _show(self, request: web.Request) -> web.Response:
         asked = dict(request.query)
         accounts = sorted({truth.car.account for truth in self._world.cars.values()})
-        return _page(self._trouble(asked) or _form(accounts, asked))
+        trouble = self._trouble(asked)
+        return _page(_form(accounts, asked)) if trouble is None else _page(trouble, 400)
 
     async def _decide(self, request: web.Request) -> web.Response:
         asked = dict(request.query)
