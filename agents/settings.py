@@ -187,9 +187,15 @@ class Settings(BaseSettings):
     @field_validator("api_url")
     @classmethod
     def _reachable(cls, value: str | None) -> str | None:
-        if value is not None and (not Issuer.safe(value) or urlsplit(value).path not in {"", "/"}):
+        if value is None:
+            return None
+        # As browsers write it: it is compared with what they send.
+        value = value.lower().removesuffix("/")
+        value = value.removesuffix(":443" if value.startswith("https:") else "")
+        parts = urlsplit(value) if Issuer.safe(value) else None
+        if parts is None or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
             raise ValueError("give an https address without a path; http is for this machine only")
-        return None if value is None else value.rstrip("/")
+        return value
 
     @field_validator("oem_urls", "feed_urls")
     @classmethod

@@ -85,11 +85,18 @@ def test_production_refuses_shortcuts(changes: dict[str, object], setting: str) 
         ({"api_url": "https://d2ev.example/path"}, "D2EV_API_URL"),
         ({"api_url": "https://["}, "D2EV_API_URL"),
         ({"api_url": "d2ev.example"}, "D2EV_API_URL"),
+        ({"api_url": "https://d2ev.example?a=b"}, "D2EV_API_URL"),
+        ({"api_url": "https://somebody@d2ev.example"}, "D2EV_API_URL"),
     ],
 )
 def test_what_drivers_could_not_use_is_refused(changes: dict[str, object], setting: str) -> None:
     with pytest.raises(BadSettings, match=f"^{setting}: "):
         load({}, **changes)
+
+
+@pytest.mark.parametrize("given", ["https://d2ev.example", "https://D2EV.example:443/"])
+def test_the_address_is_kept_as_browsers_write_it(given: str) -> None:
+    assert load({}, api_url=given).api_url == "https://d2ev.example"
 
 
 @given(st.binary(max_size=200), st.text(max_size=30))
