@@ -28,7 +28,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print only the summary, as one JSON object.")] = False,
     bootstrap: Annotated[str | None, typer.Option(help="Use this Kafka instead of the embedded broker.")] = None,
     step_minutes: Annotated[int, typer.Option(help="Grid on which virtual time moves.", min=1, max=15)] = 5,
-    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 picks a free one.")] = 8300,
+    port: Annotated[int, typer.Option(help="Port of the fleet's page on 127.0.0.1; 0 picks a free one.")] = 8300,
+    driver_port: Annotated[int, typer.Option(help="Port of the drivers' page; 0 picks a free one.")] = 8301,
     run_dir: Annotated[Path, typer.Option(help="Where tables and logs of the run go; emptied first.")] = Path(
         ".d2ev/demo"
     ),
@@ -57,7 +58,7 @@ def demo(
         partitions=_partitions(workers, bootstrap),
     )
     use_uvloop()
-    asyncio.run(_quietly(options) if as_json else _shown(options, port, once))
+    asyncio.run(_quietly(options) if as_json else _shown(options, port, driver_port, once))
 
 
 def _partitions(workers: int, bootstrap: str | None) -> int:
@@ -73,14 +74,22 @@ async def _quietly(options: Any) -> None:
     print(json.dumps(await Night(options).run()))
 
 
-async def _shown(options: Any, port: int, once: bool) -> None:
+async def _shown(options: Any, port: int, driver_port: int, once: bool) -> None:
     from rich.console import Console
 
+    from deploy.demo.driver_side import DriverSide
     from deploy.demo.night import Night
     from deploy.demo.page import serve
     from deploy.demo.terminal import Terminal, summary_table
 
     night = Night(options)
+    drivers = DriverSide(options.run_dir, {one.driver: f"{one.driver} · {one.model}" for one in night.fleet})
+
+    async def meet_drivers(night: Night) -> None:
+        night.live.driver_url = await drivers.start(night.settings, driver_port)
+
+    if not once:
+        night.hooks = {night.now: meet_drivers, **night.hooks}
     console = Console()
     runner, night.live.page_url = await serve(night.live, port=port)
     terminal = Terminal(night.live, console)
@@ -90,8 +99,11 @@ async def _shown(options: Any, port: int, once: bool) -> None:
         console.print(summary_table(night.live.summary or {}))
         if once:
             return
-        console.print(f"The page stays up at {night.live.page_url} and the broker at {night.live.bootstrap},")
-        console.print(f"for example: D2EV_BOOTSTRAP={night.live.bootstrap} d2ev tail plug.event --from-start --count 5")
+        console.print(f"The fleet stays up at {night.live.page_url}")
+        console.print(f"The drivers' page at {night.live.driver_url} (sign in as any of them)")
+        console.print(f"The broker at {night.live.bootstrap}, for example:")
+        tail = f"  D2EV_BOOTSTRAP={night.live.bootstrap} d2ev tail plug.event --from-start --count 5"
+        console.print(tail, soft_wrap=True)
         console.print("Ctrl-C ends the demo.")
         await asyncio.Event().wait()
 
@@ -101,4 +113,5 @@ async def _shown(options: Any, port: int, once: bool) -> None:
     except asyncio.CancelledError:
         console.print("ended")
     finally:
+        await drivers.close()
         await runner.cleanup()

@@ -65,6 +65,7 @@ class Live:
     lag: int = 0
     scenario: str | None = None
     page_url: str | None = None
+    driver_url: str | None = None
     bootstrap: str | None = None
     summary: dict[str, Any] | None = None
     #: Fleet charging power by the simulator's meter, managed and as unmanaged charging would have been: (instant, kW).

@@ -39,7 +39,8 @@ def picture(live: Live, height: int) -> RenderableType:
     body.split_row(left, right)
     whole = Layout()
     whole.split_column(Layout(_time(live), size=2), body)
-    where = f"[dim]{live.page_url}[/]" if live.page_url else None
+    pages = "  drivers ".join(url for url in (live.page_url, live.driver_url) if url)
+    where = f"[dim]{pages}[/]" if pages else None
     return Panel(
         whole,
         height=height,

@@ -1,7 +1,6 @@
 """A driver's evening in a real browser, against the whole system: link, plug in, plan, push, change, boost, savings."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -89,12 +88,6 @@ async def titles(page: Page, story: Story) -> list[str]:
     return await page.locator("#messages h3, #messages b").all_inner_texts()
 
 
-async def shot(page: Page, name: str) -> None:
-    """What it looks like, for people who want to see."""
-    if (folder := os.environ.get("D2EV_TEST_SHOTS")) is not None:
-        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
 async def test_a_driver_links_plugs_in_changes_boosts_and_saves(story: Story, look_at: Open) -> None:
     page = await look_at(story.url, "phone", "light")
     await sign_in(page, "Dana")
@@ -112,7 +105,6 @@ async def test_a_driver_links_plugs_in_changes_boosts_and_saves(story: Story, lo
     sys.stderr.write(f"the plan appeared {seconds:.2f} s after the reading was on the log\n")
     assert seconds < 10  # two on a machine that does nothing else
     assert re.search(r"about \d\d:\d\d", await sentence.inner_text())
-    await shot(page, "plan")
 
     await page.locator("#ready").click()
     await page.get_by_role("button", name="05:30").click()
@@ -122,7 +114,6 @@ async def test_a_driver_links_plugs_in_changes_boosts_and_saves(story: Story, lo
 
     await page.locator("#act-boost").click()
     await becomes(story, state, "Charging now")
-    await shot(page, "boost")
     await page.locator("#act-boost").click()
     await becomes(story, state, "Waiting for cheap hours")
     assert [told.split(":")[1].strip() for told in await titles(page, story)] == ["Charging now", "Plugged in"]
@@ -135,4 +126,3 @@ async def test_a_driver_links_plugs_in_changes_boosts_and_saves(story: Story, lo
     await story.pass_time(hours=1)
     await page.goto(f"{car_page}/history")
     await expect(page.get_by_text("ready in time")).to_be_visible()
-    await shot(page, "history")

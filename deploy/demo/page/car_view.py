@@ -19,13 +19,15 @@ _AROUND: Final = timedelta(hours=1)
 _AHEAD: Final = timedelta(hours=12)
 
 
-def car(car: Car, now: datetime) -> Json:
-    """Everything the topics said about it. Without an open session `plan` is null."""
+def car(car: Car, now: datetime, driver_url: str | None = None) -> Json:
+    """Everything the topics said about it. Without an open session `plan` is null; without drivers' pages, `page`."""
     status, state, plan = car.status, car.state, in_force(car)
     return {
         "key": car.key,
         "model": car.model,
         "zone": car.zone,
+        "driver": status.driver if status else None,
+        "page": f"{driver_url}/cars/{car.key}" if driver_url and status else None,
         "state": state_of(car),
         "sentence": status.sentence if status else "Nothing heard from the car yet.",
         "reason": status.reason if status else None,

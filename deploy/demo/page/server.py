@@ -64,7 +64,7 @@ def _app(live: Live, host: str) -> web.Application:
         found = live.cars.get(request.match_info["key"])
         if found is None:
             return web.json_response({"error": "no such car"}, status=404)
-        return web.json_response(car_view.car(found, live.now))
+        return web.json_response(car_view.car(found, live.now, live.driver_url))
 
     app.add_routes(
         [

@@ -61,7 +61,8 @@ function now(car, at) {
   return card(null,
     h("p", { class: "lead-state", "data-state": car.state }, h("i", { class: "dot" }), car.state),
     h("p", { class: "lead" }, car.sentence),
-    h("p", { class: "muted" }, `Battery ${percent(car.soc_pct)} of ${percent(car.target_soc_pct)} wanted${heard}. The car says: ${plain(car.plug)}, ${plain(car.charge)}${car.power_kw ? `, ${car.power_kw.toFixed(1)} kW` : ""}.`));
+    h("p", { class: "muted" }, `Battery ${percent(car.soc_pct)} of ${percent(car.target_soc_pct)} wanted${heard}. The car says: ${plain(car.plug)}, ${plain(car.charge)}${car.power_kw ? `, ${car.power_kw.toFixed(1)} kW` : ""}.`),
+    car.page ? h("p", {}, h("a", { href: car.page, target: "driver", rel: "noopener" }, `See it as its driver, ${car.driver}, does`)) : null);
 }
 
 function chart({ plan }) {
