@@ -183,6 +183,17 @@ async def test_nobody_is_asked_before_he_wants_to_be(desk: Desk) -> None:
     assert len(desk.phone.asked) == 2
 
 
+async def test_each_message_has_its_own_time(desk: Desk) -> None:
+    await desk.register("a")
+    desk.phone.says["a"].extend([LATER._replace(after=timedelta(minutes=wait)) for wait in (10, 1)])
+    await desk.tell(1, INFO)
+    await desk.rest()
+    await desk.tell(2, FAILURE)
+    await desk.rest()
+    await desk.tick(4)
+    assert [kind for _, kind in desk.phone.asked] == ["plugged_in", "link_lost", "link_lost"]
+
+
 async def test_a_device_that_is_gone_is_forgotten_and_the_others_have_it(desk: Desk) -> None:
     await desk.register("a", "b")
     desk.phone.says["a"].append(GONE)
