@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +34,7 @@ CSP: Final = (
     "connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+#: What an answer carries, unless it says otherwise itself.
 _HEADERS: Final = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -42,6 +43,7 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), payment=(), usb=(), geolocation=(self)",
+    "Cache-Control": "no-store",
 }
 _HSTS: Final = "max-age=31536000"
 _UNNAMED: Final = re.compile(r"[^A-Za-z0-9_/{}.\-]")
@@ -56,6 +58,8 @@ class Guard:
         parts = urlsplit(base_url)
         self._hosts = {parts.netloc} if parts.scheme == "https" else LOOPBACK | {parts.hostname or ""}
         self._https = parts.scheme == "https"
+        always = _HEADERS | ({"Strict-Transport-Security": _HSTS} if self._https else {})
+        self._always = [(name.lower().encode(), value.encode()) for name, value in always.items()]
         self._limits = Limits(PER_ADDRESS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +73,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._dress(MutableHeaders(scope=message), scope)
+                self._dress(message, scope)
             await send(message)
 
         try:
@@ -143,14 +147,12 @@ class Guard:
             return "unknown"
         return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
-    def _dress(self, headers: MutableHeaders, scope: Scope) -> None:
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
-        if self._https:
-            headers.setdefault("Strict-Transport-Security", _HSTS)
-        headers.setdefault("Cache-Control", "no-store")
-        for cookie in scope.get("d2ev.cookies", ()):
-            headers.append("Set-Cookie", cookie)
+    def _dress(self, message: Message, scope: Scope) -> None:
+        told = list(message.get("headers", ()))
+        names = {name.lower() for name, _ in told}
+        told += [header for header in self._always if header[0] not in names]
+        told += [(b"set-cookie", cookie.encode("latin-1")) for cookie in scope.get("d2ev.cookies", ())]
+        message["headers"] = told
 
 
 async def _read(receive: Receive, headers: Headers) -> bytes | None:
