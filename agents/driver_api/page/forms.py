@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agents.driver_api.page.card import WEEK
 from agents.driver_api.page.desk import Desk
 from agents.driver_api.page.rendering import is_part, page
-from agents.driver_api.page.routes import not_found, shown, signed_in, speech
+from agents.driver_api.page.routes import not_found, settings_page, shown, signed_in, speech
 from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, Percent
 from streams.contracts.preference import Preference
@@ -142,9 +142,7 @@ def add_settings(router: APIRouter, desk: Desk) -> None:
         driver = await signed_in(desk, request)
         say = speech(desk, request, next(iter(desk.reads.cars(driver)), None))
         if sent.word.strip().upper() != say.text("settings.erase.word"):
-            return page(
-                "settings.html", say, driver, status=422, here="settings", cars=cars, pushes=desk.pushes, wrong=True
-            )
+            return settings_page(desk, request, driver, wrong=True)
         await desk.wishes.erase(driver)
         desk.leave(request)
         return page("erased.html", say, headers={"Clear-Site-Data": '"cache", "storage"'})

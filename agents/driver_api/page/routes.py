@@ -67,8 +67,8 @@ def settings_page(desk: Desk, request: Request, driver: str, *, wrong: bool = Fa
     """The settings; `wrong`: the word that confirms was another one."""
     cars, status = desk.reads.cars(driver), 422 if wrong else 200
     say = speech(desk, request, next(iter(cars), None))
-    shown = {"cars": cars, "pushes": desk.pushes, "wrong": wrong}
-    return page("settings.html", say, driver, status=status, here="settings", **shown)
+    pushes = desk.pushes
+    return page("settings.html", say, driver, status=status, here="settings", cars=cars, pushes=pushes, wrong=wrong)
 
 
 def add_pages(router: APIRouter, desk: Desk) -> None:

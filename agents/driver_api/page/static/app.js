@@ -7,5 +7,6 @@ import "./push.js";
 import "./place.js";
 
 document.documentElement.classList.add("js");
-if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => { /* the page does without */ });
+// Only for who is signed in: others have nothing to keep.
+if ("serviceWorker" in navigator && document.querySelector(".tabs")) navigator.serviceWorker.register("/sw.js").catch(() => { /* the page does without */ });
 document.documentElement.dataset.ready = "yes";
