@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from agents.driver_api.app import routes
 from agents.driver_api.asked import Changes, FcmDevice, Wanted, WebPushDevice
 from agents.driver_api.errors import HANDLERS, Refusal, no_car
 from agents.driver_api.keys import IssuerDown
@@ -165,3 +166,24 @@ async def test_errors_have_one_shape(error: Exception, status: int, code: str, r
     assert found.json()["error"]["code"] == code
     assert found.headers.get("Retry-After") == retry
     is_plain(found, CANARY)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept", "status", "page"),
+    [
+        ("GET", "/nowhere", "text/html,*/*", 404, True),
+        ("GET", "/nowhere", "*/*", 404, False),
+        ("GET", "/api/v1/nowhere", "text/html", 404, False),
+        ("POST", "/openapi.json", "text/html", 405, True),
+        ("POST", "/openapi.json", "application/json", 405, False),
+    ],
+)
+async def test_whoever_looks_at_a_page_gets_a_page(
+    method: str, path: str, accept: str, status: int, page: bool
+) -> None:
+    transport = httpx.ASGITransport(routes(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as http:
+        found = await http.request(method, path, headers={"Accept": accept})
+    assert found.status_code == status
+    assert found.headers["Content-Type"].startswith("text/html" if page else "application/json")
+    assert ("Allow" in found.headers) == (status == 405)
