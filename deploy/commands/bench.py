@@ -8,12 +8,13 @@ import typer
 
 
 def app() -> typer.Typer:
-    """pipeline, planner and herd."""
+    """pipeline, planner, herd and driver."""
     group = typer.Typer(no_args_is_help=True, help="Benchmarks, as ratios to peers in the same run.")
     group.callback()(lambda: None)
     group.command("pipeline")(pipeline)
     group.command("planner")(planner)
     group.command("herd")(herd)
+    group.command("driver")(driver)
     return group
 
 
@@ -52,3 +53,19 @@ def herd(
     from deploy.bench.herd_night import herd as run
 
     run(cars, as_json=as_json)
+
+
+def driver(
+    drivers: Annotated[
+        int, typer.Option(help="Drivers, each with a car and an open event stream.", min=1, max=5000)
+    ] = 1000,
+    rate: Annotated[float, typer.Option(help="Requests a second, of all of them.", min=1, max=5000)] = 100.0,
+    hours: Annotated[int, typer.Option(help="Hours of the evening, from four in the afternoon.", min=1, max=20)] = 4,
+    pace: Annotated[float, typer.Option(help="Seconds that five minutes of it take at least.", min=0.05)] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Drivers before one driver API while the night runs: how long they wait, and whether the pipeline does."""
+    from deploy.bench.driver import Load
+    from deploy.bench.driver import driver as run
+
+    run(Load(drivers, rate, hours, pace), as_json=as_json)

@@ -56,6 +56,12 @@ class DriverSide:
         self._environment["D2EV_API_PORT"] = self.url.rpartition(":")[2]
         return self.url
 
+    @property
+    def pid(self) -> int:
+        """Of the API's process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def pause(self, *, kill: bool = False) -> None:
         """End the API; the issuer stays."""
         if self._process is not None:
