@@ -1,5 +1,7 @@
 """The driver's pages in a real Chromium: seen, used by thumb and keyboard, without a connection, judged by axe."""
 
+import asyncio
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +25,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 CAR = "/cars/a1.v1"
 OTHERS = ("/link", "/link?oem=skoda", "/cars/no.car", "/offline")
+SHOWN = "navigator.serviceWorker.ready.then((worker) => worker.getNotifications())"
 HOUR = timedelta(hours=1)
 
 #: One browser for all; a context of its own for each.
@@ -89,6 +92,15 @@ async def visit(chromium: Browser, driver: MadeUpDriver) -> AsyncIterator[Visit]
     # What a lost connection makes the browser say is meant; what the policy refuses never is.
     meant = ("Failed to load resource", "ERR_", "Response Status Error Code 503")
     assert [one for one in complaints if not any(words in one for words in meant)] == []
+
+
+async def until(page: Page, expression: str) -> Any:
+    """What the expression, or its promise, comes to once that is true."""
+    for _ in range(100):
+        if found := await page.evaluate(expression):
+            return found
+        await page.wait_for_timeout(50)
+    pytest.fail(f"not within 5 s: {expression}")
 
 
 async def fits(page: Page) -> bool:
@@ -284,7 +296,7 @@ async def test_what_was_unfolded_stays_so_when_news_come(visit: Visit, driver: M
 async def test_the_chart_tells_what_is_under_the_pointer(visit: Visit, url: str) -> None:
     page = await visit(url + CAR, size="desktop")
     await page.locator(".plot .block").first.hover()
-    await expect(page.locator("#readout")).to_have_text(re.compile(r"^0[1-4]:00 – 0[2-5]:00 · .* · \d+$"))
+    await expect(page.locator("#readout")).to_have_text(re.compile(r"^0[1-4]:00 – 0[2-5]:00 · .* p/kWh · \d+ g$"))
 
 
 # --- without a connection
@@ -294,7 +306,7 @@ async def controlled(page: Page) -> None:
     """The service worker has the page in its hands, and has kept it."""
     await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     await page.reload()
-    await page.wait_for_function("caches.keys().then((names) => names.some((name) => name.startsWith('seen-')))")
+    await until(page, "caches.keys().then((names) => names.some((name) => name.startsWith('seen-')))")
 
 
 async def test_a_restart_of_the_api_is_told_and_survived(visit: Visit, driver: MadeUpDriver) -> None:
@@ -334,6 +346,7 @@ async def test_who_signs_out_leaves_nothing_on_the_device(visit: Visit, driver: 
         assert not await page.evaluate("caches.keys().then((names) => names.some((name) => name.startsWith('seen-')))")
     with suppress(Error):  # whether there is a page of ours then, or the browser's own
         await page.goto(url + CAR)
+    await page.wait_for_load_state()
     assert "Kona" not in await page.content()
 
 
@@ -348,6 +361,26 @@ async def test_another_driver_on_the_same_device_sees_nothing_of_the_first(visit
     assert answer is not None
     await expect(page.get_by_role("heading", name="Offline")).to_be_visible()
     assert "Kona" not in await page.content()
+
+
+async def test_a_push_is_shown_and_tells_which_car(visit: Visit, url: str) -> None:
+    page = await visit(url + CAR, keeps=True)
+    await controlled(page)
+    await page.context.grant_permissions(["notifications"], origin=url)
+    devtools = await page.context.new_cdp_session(page)
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def registered(told: dict[str, Any]) -> None:
+        if told["registrations"] and not found.done():
+            found.set_result(told["registrations"][0]["registrationId"])
+
+    devtools.on("ServiceWorker.workerRegistrationUpdated", registered)
+    await devtools.send("ServiceWorker.enable")
+    push = {"title": "Kona 64: Plugged in", "body": "Charging starts about 01:00.", "tag": "t1", "car": "a1.v1"}
+    told = {"origin": url, "registrationId": await found, "data": json.dumps(push)}
+    await devtools.send("ServiceWorker.deliverPushMessage", told)
+    shown = await until(page, f"{SHOWN}.then(([one]) => one && [one.title, one.body, one.tag, one.data.car])")
+    assert shown == ["Kona 64: Plugged in", "Charging starts about 01:00.", "t1", "a1.v1"]
 
 
 # --- for everybody

@@ -105,7 +105,7 @@ def test_pages_use_all_words_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     ("start", "hours", "change"),
-    [(AUTUMN, 7, "The clock goes back 1 h at 01:00 GMT."), (SPRING, 5, "The clock goes forward 1 h at 02:00.")],
+    [(AUTUMN, 7, "The clock goes back 1 h at 02:00 BST."), (SPRING, 5, "The clock goes forward 1 h at 01:00 GMT.")],
 )
 def test_a_night_is_as_wide_as_it_is_long(start: datetime, hours: int, change: str) -> None:
     made = drawn(outlook(start, [0.1] * 24))

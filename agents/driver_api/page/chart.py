@@ -163,7 +163,8 @@ def _ticks(frame: _Frame, say: Speech) -> tuple[Tick, ...]:
 
 def _change_text(at: datetime, hours: float, say: Speech) -> str:
     name = "chart.forward" if hours > 0 else "chart.back"
-    return say.text(name, hours=f"{abs(hours):g}", at=say.wall(at))
+    before = (at - _QUARTER).astimezone(ZoneInfo(say.zone))
+    return say.text(name, hours=f"{abs(hours):g}", at=f"{before + _QUARTER:%H:%M} {before:%Z}")
 
 
 def _says(prices: _Values, carbons: _Values, unit: str, say: Speech) -> str:

@@ -29,13 +29,12 @@ class Speech(NamedTuple):
         return WORDS[self.language][name].format(**values)
 
     def time(self, at: datetime | None) -> str:
-        """An exact time; the weekday or date where it is far."""
-        return self._audience().time(at)
+        """An exact time; the weekday or date where it is far, the zone in the hour that the clock shows twice."""
+        return f"{self._audience().time(at)}{'' if at is None else self._which(at)}"
 
     def wall(self, at: datetime) -> str:
         """Hours and minutes; with the zone's short name in the hour that the clock shows twice."""
-        local = at.astimezone(ZoneInfo(self.zone))
-        return f"{local:%H:%M} {local:%Z}" if _twice(local) else f"{local:%H:%M}"
+        return f"{at.astimezone(ZoneInfo(self.zone)):%H:%M}{self._which(at)}"
 
     def day(self, at: datetime) -> str:
         """The weekday and the date."""
@@ -63,6 +62,10 @@ class Speech(NamedTuple):
     def kg(self, grams: float) -> str:
         """A mass of CO2, in kg."""
         return self.number(grams / 1000, 1)
+
+    def _which(self, at: datetime) -> str:
+        local = at.astimezone(ZoneInfo(self.zone))
+        return f" {local:%Z}" if _twice(local) else ""
 
     def _audience(self) -> Audience:
         return Audience(self.language, self.zone, self.now)

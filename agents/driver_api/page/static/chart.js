@@ -1,6 +1,9 @@
 // What the chart says under the pointer; the words are those of the table's rows.
 
-const text = (row) => [...row.cells].slice(0, 3).map((cell) => cell.textContent).join(" · ");
+function text({ cells }, unit) {
+  const [when, price, carbon] = [...cells].map((cell) => cell.textContent);
+  return `${when} · ${price} ${unit} · ${carbon} g`;
+}
 
 function point(event) {
   const chart = event.target.closest?.("#chart");
@@ -11,7 +14,7 @@ function point(event) {
   const { start, end } = chart.dataset;
   const at = Number(start) + share * (end - start);
   const row = [...document.querySelectorAll("#chart-table tr[data-from]")].find(({ dataset }) => dataset.from <= at && at < dataset.to);
-  chart.querySelector("#readout").textContent = row ? text(row) : "";
+  chart.querySelector("#readout").textContent = row ? text(row, chart.dataset.unit) : "";
   for (const line of chart.querySelectorAll(".pointer")) for (const end of ["x1", "x2"]) line.setAttribute(end, `${100 * share}%`);
 }
 
