@@ -27,7 +27,8 @@ ROUND_SECONDS: Final = 1.0
 #: As fast as Firestore wants a new collection to be filled at first.
 WRITES_PER_SECOND: Final = 500
 LONGEST_WAIT_SECONDS: Final = 60.0
-_AT_ONCE: Final = 2000
+_AT_ONCE: Final = 500
+_MORE_MS: Final = 20
 
 
 class _Pause(NamedTuple):
@@ -89,8 +90,7 @@ class Feed:
     async def _round(self, consumer: Any) -> None:
         began, written = monotonic(), 0
         self._resume(consumer, began)
-        batches = await consumer.getmany(timeout_ms=500, max_records=_AT_ONCE)
-        for place, records in batches.items():
+        for place, records in (await self._fetched(consumer)).items():
             try:
                 written += await self._sink.take(place.partition, records, consumer.highwater(place))
             except (FirestoreError, NotDurable) as error:
@@ -102,6 +102,18 @@ class Feed:
                 await consumer.commit({place: self._next[place]})
         self._measure(consumer)
         await asyncio.sleep(max(ROUND_SECONDS, written / WRITES_PER_SECOND) - (monotonic() - began))
+
+    async def _fetched(self, consumer: Any) -> dict[TopicPartition, list[Any]]:
+        """What there is: a fetch may bring no more than what was written at once."""
+        found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=500, max_records=_AT_ONCE)
+        until = monotonic() + ROUND_SECONDS / 2
+        while found and sum(map(len, found.values())) < _AT_ONCE and monotonic() < until:
+            more = await consumer.getmany(timeout_ms=_MORE_MS, max_records=_AT_ONCE)
+            if not more:
+                break
+            for place, records in more.items():
+                found.setdefault(place, []).extend(records)
+        return found
 
     def _wait(self, consumer: Any, place: TopicPartition, error: Exception) -> None:
         """Read these records again, after a while that grows with every failure."""
