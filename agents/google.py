@@ -14,7 +14,7 @@ from google.auth.crypt import RSASigner
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from agents.clock import Clock
-from agents.settings import LOOPBACK
+from agents.issuer import LOOPBACK
 
 FIREBASE_MESSAGING: Final = "https://www.googleapis.com/auth/firebase.messaging"
 DATASTORE: Final = "https://www.googleapis.com/auth/datastore"

@@ -13,7 +13,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from agents.driver_api.identity import Verifier
 from agents.driver_api.keys import FIREBASE_KEYS
-from agents.settings import Issuer
+from agents.issuer import Issuer
 
 NOW = datetime(2026, 11, 23, 20, tzinfo=UTC)
 FIREBASE = Issuer(issuer="https://securetoken.google.com/p-1", audience="p-1")

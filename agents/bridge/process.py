@@ -16,8 +16,9 @@ from agents.driver_api.identity import Verifier
 from agents.engine.log import Outgoing
 from agents.engine.wire import letter
 from agents.google import DATASTORE, GoogleTokens, service_account
+from agents.issuer import Issuer
 from agents.journal import journal
-from agents.settings import BadSettings, Issuer, Settings
+from agents.settings import BadSettings, Settings
 from oem_connectors.http import make_http
 from streams import serde
 from streams.topics import DEAD_LETTER

@@ -19,7 +19,7 @@ from agents.driver_api import errors
 from agents.driver_api.identity import bearer
 from agents.driver_api.limits import Limits, Pace, retry_after
 from agents.driver_api.metrics import ApiMetrics
-from agents.settings import LOOPBACK
+from agents.issuer import LOOPBACK
 
 LOG = structlog.get_logger("d2ev")
 MAX_BODY: Final = 16 * 1024

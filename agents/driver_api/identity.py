@@ -12,7 +12,7 @@ from jwt.exceptions import PyJWTError
 
 from agents.clock import Clock
 from agents.driver_api.keys import Keys
-from agents.settings import Issuer
+from agents.issuer import Issuer
 
 MAX_TOKEN: Final = 8 * 1024
 MAX_SUB: Final = 128

@@ -16,7 +16,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from agents.clock import Clock
-from agents.settings import Issuer
+from agents.issuer import Issuer
 
 #: Google's keys of Firebase ID tokens; they are not told by discovery.
 FIREBASE_KEYS: Final = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"

@@ -20,8 +20,8 @@ from agents.clock import Clock
 from agents.driver_api.errors import Refusal
 from agents.driver_api.identity import SKEW, NotBelieved, Signed, Verifier, bearer
 from agents.driver_api.keys import fetch, told
+from agents.issuer import Issuer
 from agents.sealing import Sealer, Unsealable
-from agents.settings import Issuer
 from streams.contracts.base import Instant
 
 #: A session not used for so long is over; one that is used is made anew once a day.

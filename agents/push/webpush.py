@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from pywebpush import WebPusher
 
 from agents.clock import Clock
+from agents.issuer import LOOPBACK
 from agents.push import Message, Outcome, Sent
 from agents.push.answers import post, retry_after
-from agents.settings import LOOPBACK
 
 _SIGNED_FOR: Final = timedelta(hours=12)
 _GONE: Final = frozenset({404, 410})

@@ -27,8 +27,9 @@ from agents.driver_api.session import Sessions, SignIn
 from agents.driver_api.session import router as session_router
 from agents.driver_api.writes import Wishes
 from agents.engine.log import NotDurable, Outgoing
+from agents.issuer import Issuer
 from agents.said import Said
-from agents.settings import Issuer, Settings
+from agents.settings import Settings
 from oem_connectors.registry import load as load_connectors
 from streams import serde
 from streams.contracts.account import AccountState, Link

@@ -9,7 +9,7 @@ from aiohttp import web
 from playwright.async_api import BrowserContext, async_playwright, expect
 from pydantic import SecretStr
 
-from agents.settings import Issuer
+from agents.issuer import Issuer
 from deploy.fakes.issuer import CLIENT_ID, CLIENT_SECRET
 from deploy.fakes.issuer import Issuer as DevelopmentIssuer
 from tests.browser.conftest import FLAGS, SIZES

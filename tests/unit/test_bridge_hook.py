@@ -17,8 +17,8 @@ from agents.bridge.metrics import BridgeMetrics
 from agents.clock import SystemClock
 from agents.driver_api.identity import Verifier
 from agents.engine.log import NotDurable, Outgoing
+from agents.issuer import Issuer as Trusted
 from agents.partitions import home_partition
-from agents.settings import Issuer as Trusted
 from agents.settings import load
 from deploy.fakes.firestore import Event, FakeFirestore
 from deploy.fakes.issuer import Issuer

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.driver_api.identity import MAX_TOKEN, NotBelieved, bearer
-from agents.settings import Issuer
+from agents.issuer import Issuer
 from tests.signing import EC, FIREBASE, NOW, OIDC, OTHER_RSA, RSA, Cloud, claims, raw, seconds, signed
 
 PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -20,8 +20,8 @@ from agents.driver_api.guard import Guard
 from agents.driver_api.identity import Signed, Verifier
 from agents.driver_api.metrics import ApiMetrics
 from agents.driver_api.session import LASTS, LASTS_AT_MOST, PATIENCE, Sessions, SignIn, router
+from agents.issuer import Issuer
 from agents.sealing import Sealer
-from agents.settings import Issuer
 from deploy.fakes.issuer import CLIENT_ID, CLIENT_SECRET
 from deploy.fakes.issuer import Issuer as DevelopmentIssuer
 from tests.signing import NOW, Still
