@@ -7,6 +7,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
 
@@ -61,6 +62,13 @@ class LogReader(ABC):
     def read_up(self) -> bool:
         """What we know is what the log says."""
         return self._read_up_at is not None and monotonic() - self._read_up_at <= FRESH_SECONDS
+
+    @property
+    def out_of_touch(self) -> timedelta:
+        """For how long time has gone on without the log; never where time comes by the log."""
+        if self._gone_since is None or self._ticks is not None:
+            return timedelta()
+        return timedelta(seconds=monotonic() - self._gone_since)
 
     @property
     def kafka_gone(self) -> bool:

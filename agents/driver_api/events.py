@@ -39,6 +39,8 @@ async def events(
     """Events `car` (a car, whole), `gone` (its key) and `message`; first every car, unless Last-Event-ID knows them."""
     if api.read.watched_by(driver) >= STREAMS_PER_DRIVER:
         raise Refusal(429, "too many streams are open", Retry_After="30")
+    if api.read.kafka_gone:
+        raise Refusal(503, "the log does not answer: what changes is not heard", Retry_After="10")
     request.scope["d2ev.stream"] = True
     # Proxies must not hold back what should be seen at once.
     return EventStream(_stream(api, driver, last_event_id), headers={"X-Accel-Buffering": "no"})
@@ -52,7 +54,8 @@ async def _stream(api: Api, driver: str, last_event_id: str) -> AsyncIterator[by
         if _id(cars.values()) != last_event_id:
             for view in cars.values():
                 yield _event("car", view, _id(cars.values()))
-        while monotonic() < until:
+        # Silence would look like "nothing new": without the log a stream ends, and its reader says how old all is.
+        while monotonic() < until and not api.read.kafka_gone:
             changed, messages = await watcher.news(HEARTBEAT_SECONDS)
             for piece in _told(api, driver, cars, changed, messages):
                 yield piece

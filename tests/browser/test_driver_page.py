@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -326,6 +327,18 @@ async def test_a_restart_of_the_api_is_told_and_survived(visit: Visit, driver: M
         await expect(page.locator("#sentence")).to_contain_text("Charging now", timeout=10_000)
         await expect(page.locator("#banner")).to_be_hidden()
         await expect(page.locator("#act-boost")).to_be_enabled()
+
+
+async def test_an_api_that_does_not_hear_the_log_is_not_taken_for_one_with_no_news(
+    visit: Visit, driver: MadeUpDriver, url: str
+) -> None:
+    driver.read._gone_since = monotonic() - 15 * 60
+    page = await visit(url + CAR)
+    await expect(page.locator("#banner")).to_have_text("No connection: as of 18:04. Trying again …", timeout=8000)
+    await expect(page.locator("#act-boost")).to_be_disabled()
+    driver.read._gone_since = None
+    await expect(page.locator("#banner")).to_be_hidden(timeout=10_000)
+    await expect(page.locator("#act-boost")).to_be_enabled()
 
 
 async def test_offline_is_said_with_the_time_of_what_is_shown(visit: Visit, url: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,11 @@ from agents.driver_api.page.chart import WIDE, Chart, chart
 from agents.driver_api.page.forms import Terms
 from agents.driver_api.page.speech import Speech
 from agents.driver_api.page.words import WORDS
+from agents.driver_api.read_model import ReadModel
 from agents.driver_api.views import BlockView, OutlookView, SlotView
 from agents.linking.invitation import Refusal
 from agents.linking.refused import Code
+from agents.settings import Settings
 from streams.contracts.driver_status import StatusReason
 from streams.contracts.preference import Preference
 from streams.contracts.session import Promise
@@ -98,6 +101,18 @@ def test_pages_use_all_words_and_no_others() -> None:
     assert {name for name in WORDS["en"] if name not in said and not name.startswith(families)} == set()
     called = {name for path in sources for name in re.findall(r"\bt\(\"([a-z_.]+[a-z])\"", path.read_text())}
     assert called - WORDS["en"].keys() == set()
+
+
+def test_news_are_as_old_as_the_log_is_silent() -> None:
+    assert Speech("en", "Europe/London", SUMMER).as_of == "21:00"
+    assert Speech("en", "Europe/London", SUMMER, timedelta(minutes=15)).as_of == "20:45"
+    read = ReadModel(Settings(env="demo"))
+    assert read.out_of_touch == timedelta()
+    read._gone_since = monotonic() - 900
+    assert timedelta(seconds=900) <= read.out_of_touch < timedelta(seconds=930)
+    told = ReadModel(Settings(env="demo", clock="log"))
+    told._gone_since = monotonic() - 900
+    assert told.out_of_touch == timedelta()
 
 
 # --- the chart

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from fastapi import Request
@@ -25,6 +25,9 @@ class Reads(Protocol):
     """What `ReadModel` answers. Another driver's car is None, like one that does not exist."""
 
     clock: Clock
+
+    @property
+    def out_of_touch(self) -> timedelta: ...
 
     def cars(self, driver: str) -> Sequence[CarView]: ...
     def car(self, driver: str, car: str) -> CarView | None: ...

@@ -25,10 +25,10 @@ class NotSignedIn(Exception):
 
 def speech(desk: Desk, request: Request, view: CarView | None) -> Speech:
     """How to speak to whoever looks at this car; without one, in the browser's language."""
-    now = desk.reads.clock.now()
+    now, age = desk.reads.clock.now(), desk.reads.out_of_touch
     if view is None:
-        return Speech(accepted(request), _UTC, now)
-    return Speech(view.preference.language, view.home_zone, now)
+        return Speech(accepted(request), _UTC, now, age)
+    return Speech(view.preference.language, view.home_zone, now, age)
 
 
 async def signed_in(desk: Desk, request: Request) -> str:

@@ -23,6 +23,8 @@ class Speech(NamedTuple):
     language: Language
     zone: str
     now: datetime
+    #: How old the news are that are spoken of.
+    age: timedelta = timedelta()
 
     def text(self, name: str, **values: object) -> str:
         """The text of that name, filled."""
@@ -35,6 +37,11 @@ class Speech(NamedTuple):
     def wall(self, at: datetime) -> str:
         """Hours and minutes; with the zone's short name in the hour that the clock shows twice."""
         return f"{at.astimezone(ZoneInfo(self.zone)):%H:%M}{self._which(at)}"
+
+    @property
+    def as_of(self) -> str:
+        """When that was so."""
+        return self.wall(self.now - self.age)
 
     def day(self, at: datetime) -> str:
         """The weekday and the date."""
