@@ -65,8 +65,8 @@ class PushServices:
         return name if kind == "fcm" else json.dumps(self.web.browser(name).subscription(self.url))
 
     def device(self, driver: str, account: str, kind: Kind, sealer: Sealer, at: datetime) -> PushDevice:
-        """The record that registers a device of a driver; its name on the screens is `<account>.<kind>`."""
-        target = self.target(f"{account}.{kind}", kind)
+        """The record that registers a device of a driver; its name on the screens is `<driver>.<kind>`."""
+        target = self.target(f"{driver}.{kind}", kind)
         sealed = sealer.seal(target.encode(), push_context(account))
         key = f"{account}.{stable_id(driver, kind, account)}"
         return PushDevice(device=key, driver=driver, kind=kind, target_sealed=sealed, since=at)
