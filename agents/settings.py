@@ -252,6 +252,8 @@ def _refuse_shortcuts(settings: Settings) -> None:
         and "production needs https issuers; a development one signs in anybody",
         "D2EV_API_URL": bool(settings.api_url and not settings.api_url.startswith("https://"))
         and "production needs an https address",
+        "D2EV_FCM_URL": bool(settings.fcm_url and not settings.fcm_url.startswith("https://"))
+        and "production needs an https address",
         "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
     }
     for name, problem in problems.items():

@@ -19,6 +19,8 @@ from agents.feeds.process import keys_lacking
 from agents.google import service_account
 from agents.ingress.hooks import SECRET, doors
 from agents.ingress.stream import source
+from agents.push.phones import keys
+from agents.push.webpush import public_key
 from agents.settings import BadSettings, Settings, load
 from deploy import topics
 from oem_connectors import registry
@@ -51,7 +53,17 @@ def examine(environ: Mapping[str, str] | None = None) -> list[Finding]:
     except BadSettings as error:
         return [*found, Finding("settings", "fail", str(error), "mend it; `d2ev doctor --settings` lists all")]
     found.append(Finding("settings", "ok", f"valid, for {settings.env}"))
-    checks: tuple[Check, ...] = (_broker, _seal_key, _data_dir, _oem_clouds, _feeds, _push, _firestore, _worker)
+    checks: tuple[Check, ...] = (
+        _broker,
+        _seal_key,
+        _data_dir,
+        _oem_clouds,
+        _feeds,
+        _push,
+        _phones,
+        _firestore,
+        _worker,
+    )
     return found + [finding for check in checks for finding in check(settings)]
 
 
@@ -143,9 +155,9 @@ def _feeds(settings: Settings) -> Iterator[Finding]:
         yield Finding("feeds", "fail", str(error), "mend the file; docs/feeds.md tells what it may say")
         return
     lacking = {feed.name: keys_lacking(settings, feed) for feed in feeds}
-    for name, keys in lacking.items():
-        if keys:
-            yield Finding("feeds", "fail", f"{name} lacks {', '.join(keys)}", "put it into D2EV_FEED_KEYS")
+    for name, lacks in lacking.items():
+        if lacks:
+            yield Finding("feeds", "fail", f"{name} lacks {', '.join(lacks)}", "put it into D2EV_FEED_KEYS")
     if not any(lacking.values()):
         yield Finding("feeds", "ok", f"{', '.join(lacking)}, every key there")
 
@@ -183,6 +195,21 @@ def _push(settings: Settings) -> Iterator[Finding]:
             source(connectors, name, address)
         except ValueError as error:
             yield Finding(f"oem {name}", "fail", str(error), "mend D2EV_OEM_STREAMS")
+
+
+def _phones(settings: Settings) -> Iterator[Finding]:
+    """Where a worker would push to."""
+    try:
+        account, key = keys(settings)
+    except BadSettings as error:
+        yield Finding("push", "fail", str(error), "docs/push.md tells how to set it up")
+        return
+    if account is not None:
+        yield Finding("push", "ok", f"phones are told by FCM, project {account.project_id}")
+    if key is not None:
+        yield Finding("push", "ok", f"browsers are told by Web Push, key {public_key(key)}")
+    if account is None and key is None:
+        yield Finding("push", "ok", "no way is set up: drivers are told in the app")
 
 
 def _firestore(settings: Settings) -> Iterator[Finding]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
 
 from agents.breaker import Breaker
 from agents.clock import Clock
-from agents.google import service_account
+from agents.google import ServiceAccount, service_account
 from agents.metrics import Metrics
 from agents.push import InApp, Message, Outcome, Sent, Service
 from agents.push.fcm import HOST, Fcm
@@ -19,6 +21,7 @@ from agents.settings import BadSettings, Settings
 
 #: The way of those who have no device.
 IN_APP: Final = "app"
+T = TypeVar("T")
 _FAILED: Final = frozenset({Outcome.LATER, Outcome.UNKNOWN})
 
 
@@ -56,28 +59,42 @@ class Phones:
         return sent
 
 
+class Keys(NamedTuple):
+    """What pushes are sent with; None: that way is not set up."""
+
+    fcm: ServiceAccount | None
+    vapid: ec.EllipticCurvePrivateKey | None
+
+
+def keys(settings: Settings) -> Keys:
+    """The keys in the settings. Raises BadSettings in one line where a way is set up by half."""
+    if settings.fcm_key is None and settings.fcm_url is not None:
+        raise BadSettings("D2EV_FCM_KEY: there is an address but no service account's key")
+    if settings.vapid_key is None and settings.vapid_contact is not None:
+        raise BadSettings("D2EV_VAPID_KEY: there is a contact but no key; `d2ev push-key` makes one")
+    if settings.vapid_key is not None and settings.vapid_contact is None:
+        raise BadSettings("D2EV_VAPID_CONTACT: push services want to know whom to ask: mailto:you@example.org")
+    account = _named("D2EV_FCM_KEY", service_account, settings.fcm_key)
+    return Keys(account, _named("D2EV_VAPID_KEY", vapid_key, settings.vapid_key))
+
+
 def phones(settings: Settings, http: httpx.AsyncClient, wall: Clock, metrics: Metrics) -> Phones:
     """What the settings set up. Raises BadSettings in one line."""
     services: dict[str, Service] = {IN_APP: InApp()}
-    if settings.fcm_key is not None:
-        try:
-            account = service_account(settings.fcm_key)
-        except ValueError as error:
-            raise BadSettings(f"D2EV_FCM_KEY: {error}") from None
+    account, key = keys(settings)
+    if account is not None:
         services["fcm"] = Fcm(account, http, wall, settings.fcm_url or HOST, settings.fcm_target)
-    elif settings.fcm_url is not None:
-        raise BadSettings("D2EV_FCM_KEY: there is an address but no service account's key")
-    if settings.vapid_key is not None:
-        if settings.vapid_contact is None:
-            raise BadSettings("D2EV_VAPID_CONTACT: push services want to know whom to ask: mailto:you@example.org")
-        try:
-            key = vapid_key(settings.vapid_key)
-        except ValueError as error:
-            raise BadSettings(f"D2EV_VAPID_KEY: {error}") from None
-        services["webpush"] = WebPush(key, settings.vapid_contact, settings.push_hosts, http, wall)
-    elif settings.vapid_contact is not None:
-        raise BadSettings("D2EV_VAPID_KEY: there is a contact but no key; `d2ev push-key` makes one")
+    if key is not None:
+        services["webpush"] = WebPush(key, settings.vapid_contact or "", settings.push_hosts, http, wall)
     return Phones(services, wall, metrics)
+
+
+def _named(name: str, read: Callable[[SecretStr], T], secret: SecretStr | None) -> T | None:
+    """What a secret holds; trouble names its setting."""
+    try:
+        return None if secret is None else read(secret)
+    except ValueError as error:
+        raise BadSettings(f"{name}: {error}") from None
 
 
 #: A service that says nothing of when to come back is asked again after so long, then after twice that, and so on.

@@ -44,7 +44,7 @@ def test_one_trouble_does_not_hide_the_next(
 ) -> None:
     assert levels(found(monkeypatch, tmp_path, cloud)) == {
         "python": "ok", "wheels": "ok", "names": "ok", "settings": "ok", "kafka": "fail", "seal key": "warn",
-        "data dir": "ok", "oem simulator": "warn", "worker": "warn",
+        "data dir": "ok", "oem simulator": "warn", "push": "ok", "worker": "warn",
     }  # fmt: skip
 
 
@@ -168,3 +168,22 @@ def test_a_clock_that_is_off_is_noticed_by_the_date_of_an_answer(
     router.route().mock(side_effect=httpx.ConnectError("refused"))
     findings = found(monkeypatch, tmp_path, router)
     assert levels(findings) | {"oem simulator": "ok", "clock": "warn"} == levels(findings)
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "detail"),
+    [
+        ({}, "ok", "no way is set up: drivers are told in the app"),
+        ({"D2EV_VAPID_CONTACT": "mailto:a@b"}, "fail", "D2EV_VAPID_KEY: there is a contact but no key"),
+        ({"D2EV_VAPID_KEY": "AAAA", "D2EV_VAPID_CONTACT": "mailto:a@b"}, "fail", "D2EV_VAPID_KEY: give base64url"),
+        ({"D2EV_FCM_KEY": "{}"}, "fail", "D2EV_FCM_KEY: type: Field required"),
+        ({"D2EV_VAPID_KEY": "B" * 43, "D2EV_VAPID_CONTACT": "mailto:a@b"}, "ok", "browsers are told by Web Push"),
+    ],
+)
+def test_it_says_how_drivers_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: respx.Router, given: dict[str, str], level: str, detail: str
+) -> None:
+    (finding,) = [one for one in found(monkeypatch, tmp_path, cloud, **given) if one.check == "push"]
+    assert finding.level == level
+    assert finding.detail.startswith(detail)
+    assert "AAAA" not in finding.detail
