@@ -24,12 +24,17 @@ Open = Callable[[str, str, Literal["light", "dark"]], Awaitable[Page]]
 
 
 @pytest.fixture
-async def look_at(tmp_path: Path) -> AsyncIterator[Open]:
+def complaints() -> list[str]:
+    """What pages logged as errors; a test that ends a connection on purpose takes its own out."""
+    return []
+
+
+@pytest.fixture
+async def look_at(tmp_path: Path, complaints: list[str]) -> AsyncIterator[Open]:
     """`await look_at(url, "desktop" | "phone", "light" | "dark")` gives a page that has shown data once.
 
     The test fails when the page logs an error (a refused script or style is one) or an exception goes uncaught.
     """
-    complaints: list[str] = []
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
 

@@ -126,3 +126,27 @@ async def test_a_driver_links_plugs_in_changes_boosts_and_saves(story: Story, lo
     await story.pass_time(hours=1)
     await page.goto(f"{car_page}/history")
     await expect(page.get_by_text("ready in time")).to_be_visible()
+
+
+async def test_a_page_outlives_the_api(story: Story, look_at: Open, complaints: list[str]) -> None:
+    page = await look_at(story.url, "desktop", "light")
+    await sign_in(page, "Dana")
+    await link(page, story)
+    banner, state, wishes = page.locator("#banner"), page.locator("#state"), page.locator("#act-boost, #ready")
+    await story.pass_time(hours=6)
+    await expect(state).to_have_text("Not plugged in")
+    await page.evaluate("globalThis.neverReloaded = true")
+
+    await story.driver_side.pause(kill=True)
+    await expect(banner).to_have_text(re.compile(r"as of \d\d:\d\d"))
+    assert [await wish.is_disabled() for wish in await wishes.all()] == [True, True]
+    story.plug_in(soc_pct=38)
+    await story.pass_time(minutes=30)
+    await expect(state).to_have_text("Not plugged in")
+
+    await story.driver_side.resume()
+    await expect(banner).to_be_hidden(timeout=20_000)
+    await expect(state).to_have_text("Waiting for cheap hours")
+    await expect(wishes.first).to_be_enabled()
+    assert await page.evaluate("globalThis.neverReloaded")
+    complaints[:] = [one for one in complaints if "net::ERR_" not in one]
