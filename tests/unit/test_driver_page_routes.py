@@ -219,3 +219,14 @@ async def test_a_car_that_lost_its_link_offers_that_makers_way(
     assert "/link?oem=simulator" in page.text
     again = await browser.get("/link?oem=simulator")
     assert re.search(r'name="usable_kwh"[^>]*value="64"', again.text)
+
+
+async def test_who_chooses_by_the_climate_waits_for_clean_hours(
+    browser: httpx.AsyncClient, driver: MadeUpDriver
+) -> None:
+    assert "Waiting for cheap hours" in (await browser.get(CAR)).text
+    driver.prefer(carbon_price_per_tonne=300)
+    driver.car()
+    page = (await browser.get(CAR)).text
+    assert "Waiting for clean hours" in page
+    assert "cleanest hours" in page

@@ -59,6 +59,7 @@ class Card(NamedTuple):
     view: CarView
     name: str
     mood: Mood
+    state: str
     flow: Literal["yes", "no", "unknown"]
     lost: bool
     ready: datetime
@@ -87,6 +88,7 @@ def card(
         view=view,
         name=name_of(view),
         mood=_MOODS.get(view.reason, "idle"),
+        state=_state(view),
         flow=_flow(view.charge),
         lost=view.link in _LOST,
         ready=ready,
@@ -111,6 +113,12 @@ def own_day(preference: Preference, zone: str, now: datetime) -> Weekday | None:
     """The weekday of the next ready-by, if it has a time of its own."""
     day = WEEK[ready_by(preference, zone, now).astimezone(ZoneInfo(zone)).weekday()]
     return day if day in preference.ready_by_days else None
+
+
+def _state(view: CarView) -> str:
+    """The word for the reason; who chooses hours by the climate does not wait for cheap ones."""
+    clean = view.reason is StatusReason.WAITING_FOR_CHEAP and view.preference.balance == "carbon"
+    return "waiting_for_clean" if clean else view.reason
 
 
 def _boosts(view: CarView, preference: Preference) -> bool:

@@ -27,6 +27,7 @@ TEXT: Final[dict[str, str]] = {
     "reason.unplugged": "Nicht eingesteckt",
     "reason.away": "Unterwegs",
     "reason.waiting_for_cheap": "Wartet auf günstige Stunden",
+    "reason.waiting_for_clean": "Wartet auf saubere Stunden",
     "reason.charging_as_planned": "Lädt",
     "reason.charging_boost": "Lädt",
     "reason.charging_by_driver": "Lädt, von dir gestartet",

@@ -27,6 +27,7 @@ TEXT: Final[dict[str, str]] = {
     "reason.unplugged": "Not plugged in",
     "reason.away": "Away from home",
     "reason.waiting_for_cheap": "Waiting for cheap hours",
+    "reason.waiting_for_clean": "Waiting for clean hours",
     "reason.charging_as_planned": "Charging now",
     "reason.charging_boost": "Charging now",
     "reason.charging_by_driver": "Charging, by your hand",
