@@ -310,7 +310,7 @@ class MadeUpDriver:
             provisional=provisional,
             reason=reason,
             sentence="",
-            inputs=PlanInputs(now=now),
+            inputs=PlanInputs(now=now, carbon_price_per_tonne=preference.carbon_price_per_tonne),
         )
         to = wording.Audience(preference.language, self.zone, now)
         return bare.model_copy(update={"sentence": wording.plan_sentence(bare, to)})
