@@ -59,7 +59,15 @@ ELSEWHERE = {
     ),
     "token revoked: held cars are released": (
         "unit/test_engine_commands.py",
-        "test_when_consent_is_lost_the_cars_that_we_may_hold_are_started_once",
+        "test_when_consent_is_lost_or_in_doubt_the_cars_that_we_may_hold_are_started_once",
+    ),
+    "a phone that is gone is forgotten, and the driver told elsewhere": (
+        "unit/test_push_stage.py",
+        "test_a_device_that_is_gone_is_forgotten_and_the_others_have_it",
+    ),
+    "push service fails, worker killed after a push: no failure lost, no news twice": (
+        "faults/test_push.py",
+        "test_no_failure_is_lost_and_no_news_comes_twice",
     ),
     "quota exhausted: no call before the OEM allows it": (
         "unit/test_gate.py",
