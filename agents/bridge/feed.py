@@ -20,7 +20,7 @@ from agents.settings import Settings
 from streams.topics import STATUS
 
 LOG = structlog.get_logger("d2ev")
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 1.0
 #: A document, such as the mark, may be written once a second for long; statuses of a second are written as one.
 ROUND_SECONDS: Final = 1.0
