@@ -138,6 +138,7 @@ async def test_a_page_outlives_the_api(story: Story, look_at: Open, complaints: 
     await page.evaluate("globalThis.neverReloaded = true")
 
     await story.driver_side.pause(kill=True)
+    await expect(banner).to_be_visible(timeout=10_000)
     await expect(banner).to_have_text(re.compile(r"as of \d\d:\d\d"))
     assert [await wish.is_disabled() for wish in await wishes.all()] == [True, True]
     story.plug_in(soc_pct=38)
@@ -149,4 +150,5 @@ async def test_a_page_outlives_the_api(story: Story, look_at: Open, complaints: 
     await expect(state).to_have_text("Waiting for cheap hours")
     await expect(wishes.first).to_be_enabled()
     assert await page.evaluate("globalThis.neverReloaded")
-    complaints[:] = [one for one in complaints if "net::ERR_" not in one]
+    # Nobody answers, or says that it is still starting.
+    complaints[:] = [one for one in complaints if not re.search(r"net::ERR_|\b503\b", one)]
