@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
 from typing import Any, Final
@@ -195,7 +195,7 @@ async def run() -> None:
                 resting.set()
                 await asking
                 print("rested", flush=True)
-    print(json.dumps(asdict(crowd.figures)), flush=True)
+    print(json.dumps(vars(crowd.figures)), flush=True)
 
 
 if __name__ == "__main__":
