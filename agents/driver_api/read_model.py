@@ -33,9 +33,13 @@ _MESSAGES_WAITING: Final = 50
 
 
 class Watcher:
-    """Someone who looks at one driver's cars. What changed meanwhile is remembered once, however often it changes."""
+    """Someone who looks at one driver's cars. What changed meanwhile is remembered once, however often it changes.
 
-    def __init__(self) -> None:
+    `turns` is shared by all who look.
+    """
+
+    def __init__(self, turns: asyncio.Lock) -> None:
+        self._turns = turns
         self._cars: set[str] = set()
         self._messages: list[MessageView] = []
         self._woken = asyncio.Event()
@@ -52,6 +56,9 @@ class Watcher:
             await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
             return set(), []
+        # A beat changes every car at once: who asks is answered between two who look, not after all of them.
+        async with self._turns:
+            await asyncio.sleep(0)
         self._woken.clear()
         cars, self._cars = self._cars, set()
         messages, self._messages = self._messages, []
@@ -72,6 +79,7 @@ class ReadModel(LogReader):
         #: Read to its end at least once.
         self.known = False
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._turns = asyncio.Lock()
 
     @property
     def watchers(self) -> int:
@@ -81,7 +89,7 @@ class ReadModel(LogReader):
     @contextmanager
     def watching(self, driver: str) -> Iterator[Watcher]:
         """Be told what changes about the driver's cars."""
-        watcher = Watcher()
+        watcher = Watcher(self._turns)
         self._watchers[driver].add(watcher)
         try:
             yield watcher
