@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, Percent
@@ -19,6 +19,12 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
+def _text(value: Any) -> Any:
+    if not isinstance(value, str | time):
+        raise ValueError("give a text such as 07:00")
+    return value
+
+
 def _to_the_minute(value: time) -> time:
     if value.tzinfo is not None:
         raise ValueError("give a local time of the home, without a zone")
@@ -27,25 +33,19 @@ def _to_the_minute(value: time) -> time:
     return value
 
 
+Minute = Annotated[time, BeforeValidator(_text), AfterValidator(_to_the_minute)]
+Share = Annotated[Percent, Field(strict=True)]
+
+
 class Changes(Asked):
     """Parts of a preference; what is left out stays as it is."""
 
-    ready_by: time | None = Field(None, description="local wall time of the home, HH:MM")
-    ready_by_days: dict[Weekday, time] | None = Field(None, description="other times on some weekdays; replaces all")
-    target_soc_pct: Percent | None = Field(None, ge=20, le=100)
-    min_soc_pct: Percent | None = Field(None, ge=0, le=80, description="reached as soon as possible, whatever it costs")
+    ready_by: Minute | None = Field(None, description="local wall time of the home, HH:MM")
+    ready_by_days: dict[Weekday, Minute] | None = Field(None, description="other times on some weekdays; replaces all")
+    target_soc_pct: Share | None = Field(None, ge=20, le=100)
+    min_soc_pct: Share | None = Field(None, ge=0, le=80, description="reached as soon as possible, whatever it costs")
     balance: Balance | None = Field(None, description="what charging is chosen by")
     language: Language | None = None
-
-    @field_validator("ready_by")
-    @classmethod
-    def _minute(cls, value: time | None) -> time | None:
-        return None if value is None else _to_the_minute(value)
-
-    @field_validator("ready_by_days")
-    @classmethod
-    def _minutes(cls, value: dict[Weekday, time] | None) -> dict[Weekday, time] | None:
-        return None if value is None else {day: _to_the_minute(at) for day, at in value.items()}
 
     def apply(self, known: Preference) -> Preference:
         """The preference after these changes. ValueError where they do not fit together."""
@@ -61,10 +61,10 @@ class Changes(Asked):
 class Wanted(Changes):
     """A whole preference."""
 
-    ready_by: time
-    ready_by_days: dict[Weekday, time]
-    target_soc_pct: Percent = Field(ge=20, le=100)
-    min_soc_pct: Percent = Field(ge=0, le=80)
+    ready_by: Minute
+    ready_by_days: dict[Weekday, Minute]
+    target_soc_pct: Share = Field(ge=20, le=100)
+    min_soc_pct: Share = Field(ge=0, le=80)
     balance: Balance
     language: Language
 

@@ -109,22 +109,26 @@ async def messages(driver: Driver, api: TheApi) -> list[MessageView]:
 
 
 async def _changed(api: Api, driver: str, car: str, changes: Changes) -> PreferenceView:
-    known = _found(api.read.preference(driver, car))
-    try:
-        wanted = changes.apply(known)
-    except ValueError as error:
-        raise Refusal(422, str(error)) from None
-    return await _prefer(api, driver, wanted)
+    async with api.wishes.changing(car):
+        known = _found(api.read.preference(driver, car))
+        try:
+            wanted = changes.apply(known)
+        except ValueError as error:
+            raise Refusal(422, str(error)) from None
+        if wanted == known:
+            return _found(api.read.preference_view(driver, car))
+        return await _prefer(api, driver, wanted)
 
 
 async def _mode(
     api: Api, driver: str, car: str, mode: Literal["smart", "boost", "paused"], only: str | None = None
 ) -> PreferenceView:
     """Another mode; with `only`, only where it was that one."""
-    known = _found(api.read.preference(driver, car))
-    if only is not None and known.mode != only:
-        return _found(api.read.preference_view(driver, car))
-    return await _prefer(api, driver, known.model_copy(update={"mode": mode}))
+    async with api.wishes.changing(car):
+        known = _found(api.read.preference(driver, car))
+        if only is not None and known.mode != only:
+            return _found(api.read.preference_view(driver, car))
+        return await _prefer(api, driver, known.model_copy(update={"mode": mode}))
 
 
 async def _prefer(api: Api, driver: str, wanted: Preference) -> PreferenceView:

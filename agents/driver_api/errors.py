@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from agents.driver_api.keys import IssuerDown
 from agents.engine.log import NotDurable
@@ -78,18 +79,27 @@ async def refused(_request: Request, error: Exception) -> JSONResponse:
     return answer(error.status, str(error), error.code, error.headers)
 
 
-async def http_error(_request: Request, error: Exception) -> JSONResponse:
+async def http_error(request: Request, error: Exception) -> JSONResponse:
     """For what the framework refuses."""
     assert isinstance(error, HTTPException)
-    return answer(error.status_code, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # The framework names the methods of one route alone, though others may stand at the same path.
+        routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(
+            sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
+        )
+    return answer(error.status_code, str(error.detail), headers=headers)
 
 
 async def invalid(_request: Request, error: Exception) -> JSONResponse:
     """For requests that do not fit: where, and what is wanted; never the input, nor names that it invented."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where, wanted = list(first["loc"]), first["msg"]
-    if first["type"] == "extra_forbidden":
+    where, wanted = list(first["loc"]), first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        where, wanted = ["body"], "it is no JSON"
+    elif first["type"] == "extra_forbidden":
         where, wanted = where[:-1], "it holds a field that is not known"
     elif where[-1:] == ["[key]"]:
         where, wanted = where[:-2], "it holds a key that is not known"

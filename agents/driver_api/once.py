@@ -16,6 +16,7 @@ from agents.clock import Clock
 from agents.driver_api.errors import Refusal
 from agents.driver_api.read_model import ReadModel
 from agents.driver_api.writes import Wishes
+from agents.engine.log import NotDurable
 from agents.sealing import Sealer
 from streams.contracts.answered import Answered
 
@@ -50,17 +51,30 @@ class Answers:
         lock = self._under_way.setdefault(key, asyncio.Lock())
         async with lock:
             known = self._read.book.answered.get(key)
-            if known is not None:
+            if known is not None and not self._is_of_the_past(known, request, driver):
                 return self._again(known, asked)
             response = await handle(request)
             if response.status_code < 500:
                 body = bytes(response.body)
                 sealed = self._sealer.seal(body, _context(key)) if body else None
-                at = self._clock.now()
-                await self._wishes.answered(
-                    Answered(key=key, request=asked, status=response.status_code, body_sealed=sealed, at=at)
+                await self._remember(
+                    Answered(
+                        key=key, request=asked, status=response.status_code, body_sealed=sealed, at=self._clock.now()
+                    )
                 )
             return response
+
+    async def _remember(self, answer: Answered) -> None:
+        try:
+            await self._wishes.answered(answer)
+        except NotDurable:
+            # What was wished is durable already, and must not be answered as if it were not.
+            self._read.book.remember(answer)
+
+    def _is_of_the_past(self, known: Answered, request: Request, driver: str) -> bool:
+        """Whether it tells of a car that the driver no longer has: what was erased is not told again."""
+        car = request.path_params.get("car")
+        return known.body_sealed is not None and car is not None and self._read.book.of(driver, car) is None
 
     def _again(self, known: Answered, asked: str) -> Response:
         if known.request != asked:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from secrets import token_hex
 from typing import Final, Literal, Protocol
+from weakref import WeakValueDictionary
 
 from agents.clock import Clock
 from agents.driver_api.read_model import ReadModel
@@ -42,6 +44,11 @@ class Wishes:
         self._read, self._journal, self._sealer = read, journal, sealer
         self._clock, self._partitions = clock, partitions
         self._run, self._numbers = token_hex(8), count(1)
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def changing(self, car: str) -> asyncio.Lock:
+        """Held from reading a preference to writing it: two changes at once are both done."""
+        return self._changing.setdefault(car, asyncio.Lock())
 
     async def prefer(self, driver: str, preference: Preference) -> None:
         """The preference as a whole. Of a car that is not the driver's: nothing."""
@@ -56,8 +63,10 @@ class Wishes:
         """Linked cars of one account, with first wishes where there are none, and the driver's devices."""
         at, changes = self._clock.now(), list[tuple[Topic, str, Contract | None]]()
         for one in registrations:
-            changes.append((REGISTRATION, one.car, one))
             kept = self._read.book.of(driver, one.car)
+            # Linked again without having been forgotten: what it did since the first time stays its history.
+            since = one if kept is None or kept.registration is None else kept.registration
+            changes.append((REGISTRATION, one.car, one.model_copy(update={"registered_at": since.registered_at})))
             if kept is None or kept.preference is None:
                 changes.append((PREFERENCE, one.car, Preference(car=one.car, language=language, updated_at=at)))
         await self._write(changes)
@@ -71,16 +80,18 @@ class Wishes:
         account = account_of(car)
         last = all(account_of(other) != account for other in self._read.book.cars_of(driver) if other != car)
         devices = [one.device for one in self._read.book.devices_of(driver) if account_of(one.device) == account]
-        gone: list[tuple[Topic, str, Contract | None]] = [(REGISTRATION, car, None), (PREFERENCE, car, None)]
-        await self._write(gone + [(DEVICE, device, None) for device in devices if last])
+        await self._forget([car], devices if last else [])
 
     async def erase(self, driver: str) -> None:
         """Forget the driver: cars, wishes and devices."""
         cars = self._read.book.cars_of(driver)
         devices = [one.device for one in self._read.book.devices_of(driver)]
-        gone: list[tuple[Topic, str, Contract | None]] = [(REGISTRATION, car, None) for car in cars]
-        gone += [(PREFERENCE, car, None) for car in cars]
-        await self._write(gone + [(DEVICE, device, None) for device in devices])
+        await self._forget(cars, devices)
+
+    async def _forget(self, cars: Sequence[str], devices: Sequence[str]) -> None:
+        # While the registrations stand, who failed half-way can try again: they name what is to be forgotten.
+        await self._write([(PREFERENCE, car, None) for car in cars] + [(DEVICE, device, None) for device in devices])
+        await self._write([(REGISTRATION, car, None) for car in cars])
 
     async def add_device(self, driver: str, kind: Literal["fcm", "webpush"], target: str) -> str | None:
         """Register a device with each of the driver's accounts; returns its id, None where there is no account."""

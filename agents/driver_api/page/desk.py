@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -40,6 +41,9 @@ class Reads(Protocol):
 
 class Wishes(Protocol):
     """Writes that are acknowledged; each raises `NotDurable` when Kafka does not have it."""
+
+    def changing(self, car: str) -> Lock:
+        """Held from reading a preference to writing it."""
 
     async def prefer(self, driver: str, preference: Preference) -> None:
         """The preference as a whole, of one of the driver's own cars."""

@@ -150,10 +150,11 @@ def add_settings(router: APIRouter, desk: Desk) -> None:
 
 async def _wish(desk: Desk, request: Request, car: str, sent: ReadyBy | Terms | Mode) -> Response:
     driver = await signed_in(desk, request)
-    known = desk.reads.preference(driver, car)
-    if known is None:
-        return not_found(desk, request, driver)
-    await desk.wishes.prefer(driver, known.model_copy(update=sent.of(known)))
+    async with desk.wishes.changing(car):
+        known = desk.reads.preference(driver, car)
+        if known is None:
+            return not_found(desk, request, driver)
+        await desk.wishes.prefer(driver, known.model_copy(update=sent.of(known)))
     view = desk.reads.car(driver, car)
     say = speech(desk, request, view)
     made = None if view is None else shown(desk, driver, view, say, pending=True)
