@@ -69,8 +69,8 @@ class Api:
         return driver
 
 
-def the_api(request: Request) -> Api:
-    """The API that a request came to."""
+async def the_api(request: Request) -> Api:
+    """The API that a request came to. Awaits nothing, but would else be called in a thread."""
     api: Api = request.app.state.api
     return api
 
@@ -80,7 +80,7 @@ async def _signed_in(
     _token: Annotated[object, Depends(HTTPBearer(auto_error=False, description="an ID token"))],
     _cookie: Annotated[object, Depends(APIKeyCookie(name="d2ev", auto_error=False))],
 ) -> str:
-    return await the_api(request).driver(request)
+    return await (await the_api(request)).driver(request)
 
 
 #: Dependencies of routes: who asks, and of what.
