@@ -232,6 +232,8 @@ def driver(load: Load, *, as_json: bool = False) -> None:
     use_uvloop()
     with TemporaryDirectory(prefix="d2ev-bench-") as directory:
         result = {**vars(load), **asyncio.run(measure(load, Path(directory)))}
-    print(json.dumps(result, indent=1) if as_json else text(result))
+    if not as_json:
+        print(text(result))
+    print(json.dumps(result))
     if result["errors"]:
         raise SystemExit(1)

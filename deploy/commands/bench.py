@@ -62,7 +62,7 @@ def driver(
     rate: Annotated[float, typer.Option(help="Requests a second, of all of them.", min=1, max=5000)] = 100.0,
     hours: Annotated[int, typer.Option(help="Hours of the evening, from four in the afternoon.", min=1, max=20)] = 4,
     pace: Annotated[float, typer.Option(help="Seconds that five minutes of it take at least.", min=0.05)] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the JSON object that else comes last.")] = False,
 ) -> None:
     """Drivers before one driver API while the night runs: how long they wait, and whether the pipeline does."""
     from deploy.bench.driver import Load
