@@ -21,7 +21,7 @@ def settings() -> Settings:
 @EACH
 def test_a_name_says_domain_kind_and_major_version(topic: Topic) -> None:
     assert re.fullmatch(
-        r"d2ev\.([a-z]+\.(event|state|internal|telemetry|price|carbon|status)|dead-letter)\.v1", topic.name
+        r"d2ev\.([a-z-]+\.(event|state|internal|telemetry|price|carbon|status)|dead-letter)\.v1", topic.name
     )
     assert BY_NAME[topic.name] is topic
 
