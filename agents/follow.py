@@ -94,6 +94,7 @@ class LogReader(ABC):
             await asyncio.wait({reading})
         finally:
             reading.cancel()
+            await asyncio.wait({reading}, timeout=2 * ANSWER_SECONDS)
         if reading.cancelled():
             # aiokafka cancels its futures when it loses the broker; that is nobody's wish to stop us.
             raise TimeoutError("the client gave up")

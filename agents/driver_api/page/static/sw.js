@@ -3,6 +3,7 @@
 
 const SHELL = `shell-${VERSION}`;
 const OFFLINE = "/offline";
+let signOuts = 0;
 const seen = (reader) => `seen-${reader}`;
 
 self.addEventListener("install", (event) => {
@@ -21,7 +22,7 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   if (origin !== location.origin || pathname.startsWith("/api/")) return;
-  if (request.method === "POST" && pathname === "/signout") event.waitUntil(drop((name) => name.startsWith("seen-")));
+  if (request.method === "POST" && pathname === "/signout") event.waitUntil(forget());
   if (request.method !== "GET") return;
   if (pathname.startsWith("/static/")) event.respondWith(file(request));
   else if (request.mode === "navigate" || request.headers.has("HX-Request")) event.respondWith(page(request));
@@ -31,10 +32,19 @@ async function file(request) {
   return (await caches.match(request, { cacheName: SHELL })) ?? fetch(request);
 }
 
+// What was asked for before is not kept when it comes after.
+function forget() {
+  signOuts += 1;
+  return inTurn(() => drop((name) => name.startsWith("seen-")));
+}
+
+const inTurn = (change) => navigator.locks.request("seen", change);
+
 async function page(request) {
+  const asked = signOuts;
   try {
     const answer = await fetch(request);
-    await remember(request, answer);
+    await inTurn(() => asked === signOuts && remember(request, answer));
     return answer;
   } catch {
     return (await lastSeen(request)) ?? Response.error();
