@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaException
 
 from deploy.brokers.errors import BrokerError
-from deploy.brokers.jars import java_command, kafka_version
+from deploy.brokers.jars import java_command, kafka_jars, kafka_version
 from deploy.brokers.local import HOME, LocalKafka
 from deploy.brokers.readiness import round_trip
 
@@ -68,6 +68,13 @@ def why_none() -> str | None:
     if (HOME / "jars" / kafka_version()).is_dir() or shutil.which("mvn"):
         return None
     return "Kafka's jars are not here and Maven is missing (Debian: apt-get install maven); or start Docker"
+
+
+def fetch_jars() -> None:
+    """Fetch what a local broker is made of, before several suites do so at once."""
+    if not GIVEN_ADDRESS and not docker_answers():
+        with suppress(BrokerError):  # the suite that needs them says so
+            kafka_jars(HOME / "jars")
 
 
 def docker_answers() -> bool:

@@ -1,7 +1,8 @@
 """Runs the checks and every suite that can run on this machine; the last lines say what ran and what did not.
 
 `python -m tests.run_suites [--only SUITE ...]`. A suite that cannot run is named with the reason and the
-command that runs it; with D2EV_REQUIRE_KAFKA=1 that is an error.
+command that runs it; with D2EV_REQUIRE_KAFKA=1 that is an error. Suites that mostly wait run two at a time,
+the output of each in one piece when it has ended.
 """
 
 import argparse
@@ -11,9 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import Any
 
+from tests.kafka_chain import GIVEN_ADDRESS, fetch_jars
 from tests.kafka_chain import why_none as why_no_kafka
 
 TESTS = Path(__file__).parent
@@ -38,6 +43,8 @@ class Suite:
     obstacle: Callable[[], str | None] = always
     #: Over all cores: its tests share nothing outside their process.
     spread: bool = False
+    #: Keeps one core busy at most, so that another suite has room beside it.
+    beside: bool = False
     #: Too long for every run: only when it is asked for.
     long: bool = False
 
@@ -58,16 +65,17 @@ class Suite:
         return self.name == "checks" or any((TESTS / self.name).glob("**/test_*.py"))
 
 
+#: Those that run side by side come last, the longest of them first.
 SUITES = (
     Suite("checks"),
     Suite("unit", spread=True),
-    Suite("conformance"),
-    Suite("architecture"),
-    Suite("flow"),
-    Suite("browser", why_no_browser),
-    Suite("integration", why_no_kafka),
-    Suite("faults", why_no_kafka),
     Suite("exact", long=True),
+    Suite("integration", why_no_kafka, beside=True),
+    Suite("faults", why_no_kafka, beside=True),
+    Suite("browser", why_no_browser, beside=True),
+    Suite("flow", beside=True),
+    Suite("conformance", beside=True),
+    Suite("architecture", beside=True),
 )
 
 
@@ -81,18 +89,36 @@ class Outcome:
 
 
 def run(suite: Suite) -> Outcome:
-    """Run one suite in processes of its own, its output passing through."""
+    """Run one suite in processes of its own; beside another one, what it says is shown at its end."""
     obstacle = suite.obstacle()
     if obstacle is not None:
         return Outcome(suite.name, "not run", f"{obstacle}; then: make test SUITE={suite.name}")
-    print(f"\n=== {suite.name} ===", flush=True)
+    heading = f"\n=== {suite.name} ==="
+    if not suite.beside:
+        print(heading, flush=True)
     began = time.monotonic()
     # Every command runs even after a failure: one round shows all that is wrong.
-    failed = [command for command in suite.commands() if subprocess.run(command, check=False).returncode]
+    said: dict[str, Any] = {"stdout": PIPE, "stderr": STDOUT, "text": True} if suite.beside else {}
+    ended = [subprocess.run(command, check=False, **said) for command in suite.commands()]
+    if suite.beside:
+        print("\n".join([heading, *(process.stdout.rstrip() for process in ended)]), flush=True)
     remark = f"{time.monotonic() - began:.0f} s"
-    if failed:
+    if any(process.returncode for process in ended):
         return Outcome(suite.name, "FAILED", f"{remark}; again: make test SUITE={suite.name}")
     return Outcome(suite.name, "passed", remark)
+
+
+def run_all(suites: Sequence[Suite]) -> list[Outcome]:
+    """Run those that want the machine for themselves, then the others two at a time."""
+    alone = [run(suite) for suite in suites if not suite.beside]
+    together = [suite for suite in suites if suite.beside]
+    if not together:
+        return alone
+    print(f"\nside by side: {', '.join(suite.name for suite in together)}", flush=True)
+    fetch_jars()
+    # A Kafka that was given is one for all, and its topics are deleted between tests.
+    with ThreadPoolExecutor(1 if GIVEN_ADDRESS else 2) as pool:
+        return alone + list(pool.map(run, together))
 
 
 def report(outcomes: Sequence[Outcome]) -> int:
@@ -109,14 +135,14 @@ def report(outcomes: Sequence[Outcome]) -> int:
 
 
 def main() -> int:
-    """Run the chosen suites in order; 0 when all that ran passed and nothing required was left out."""
+    """Run the chosen suites; 0 when all that ran passed and nothing required was left out."""
     names = [suite.name for suite in SUITES]
     parser = argparse.ArgumentParser(prog="python -m tests.run_suites", description=__doc__)
     usual = [suite.name for suite in SUITES if not suite.long]
     parser.add_argument("--only", nargs="+", choices=names, default=usual, metavar="SUITE")
     arguments = parser.parse_args()
     chosen = [suite for suite in SUITES if suite.name in arguments.only and suite.exists()]
-    return report([run(suite) for suite in chosen])
+    return report(run_all(chosen))
 
 
 if __name__ == "__main__":
