@@ -134,7 +134,9 @@ class MadeUpDriver:
         settings, wall = self._settings, SystemClock()
         sealer = settings.sealer()
         self.sessions = Sessions(sealer, base_url, wall)
-        verifier = Verifier(settings.issuers, httpx.AsyncClient(), wall)
+        # No issuer is asked: who is signed in has a cookie.
+        nowhere = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
+        verifier = Verifier(settings.issuers, nowhere, wall)
         wishes = Wishes(self.read, self.journal, sealer, self.clock, 1)
         api = Api(
             settings=settings,
@@ -150,7 +152,7 @@ class MadeUpDriver:
             clock=self.clock,
             wall=wall,
         )
-        sign_in = SignIn(self.sessions, verifier, httpx.AsyncClient(), base_url)
+        sign_in = SignIn(self.sessions, verifier, nowhere, base_url)
         return build(api, [page.router(page.desk(api)), session_router(self.sessions, sign_in, verifier)])
 
     def cookie(self, address: str, name: str = "") -> SetCookieParam:
