@@ -68,7 +68,7 @@ def pipeline(
         dispatch.stage(ControlPolicy(), connectors, turns, budgets, metrics),
         commands.stage(cars, clock, metrics),
         confirmation.stage(CONFIRM_WINDOW, metrics),
-        settlement.STAGE,
+        settlement.stage(metrics),
         driver_status.stage(connectors),
         notifications.stage(phones(settings, http, SystemClock(), metrics), sealer, clock, metrics),
     )

@@ -17,7 +17,8 @@ class Books:
     """Held cars, cars that wait for a budget, accounts that must rest, and how long cars take to obey."""
 
     def __init__(self) -> None:
-        self.held: set[str] = set()
+        #: Until when the car must be started; None once it was erased and nobody can tell what became of it.
+        self.held: dict[str, datetime | None] = {}
         self.waiting: dict[str, str] = {}
         self.not_before: dict[str, datetime] = {}
         self._told: defaultdict[tuple[str, str], dict[str, LeadTime]] = defaultdict(dict)
@@ -47,6 +48,10 @@ class Books:
         """How long cars like this one take."""
         enrolled = control.registration
         return NO_LEADS if enrolled is None else self._leads.get((enrolled.oem, enrolled.model), NO_LEADS)
+
+    def held_until(self, at: datetime) -> int:
+        """How many held cars must be started before `at`."""
+        return sum(limit is not None and limit < at for limit in self.held.values())
 
     def waiting_by_oem(self) -> Counter[str]:
         """How many cars wait, per OEM."""

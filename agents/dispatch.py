@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from agents.books import Books
@@ -62,6 +62,8 @@ _TOLD_WITHOUT_A_COMMAND = (
     "wish",
     "wished_since",
 )
+#: A car that is held for so long before its last safe start: the release had ten minutes and came to nothing.
+NEAR = timedelta(minutes=5)
 #: Commands may use what is left of a bucket together with the readings of the same partition.
 Budgets = defaultdict[int, Budget]
 
@@ -127,8 +129,8 @@ class Dispatcher:
         for car, control in work.items(CONTROL):
             books.rest(control.command)
             work.due.set(car, DAWN)
-        for car, _ in work.items(LEASES):
-            books.held.add(car)
+        for car, held in work.items(LEASES):
+            books.held[car] = None if work.get(CONTROL, car) is None else held.last_safe_start
             work.due.set(car, DAWN)
         for name, lead in work.items(LEADS):
             books.learn(name, lead)
@@ -228,6 +230,7 @@ class Dispatcher:
         known = work.get(LEASES, car)
         if known is not None:
             _register(work, car, orphaned(known, work.now))
+            Books.of(work).held[car] = None
         work.due.set(car, DAWN if known is not None else None)
 
     def _switched(self, work: Work, control: ControlState, event: CommandEvent) -> None:
@@ -240,6 +243,7 @@ class Dispatcher:
         self._minute = switched(self._minute, now, 0.0)
         self._metrics.power_step.set(self._minute.step_kw)
         self._metrics.part(self._metrics.held, partition, len(books.held))
+        self._metrics.part(self._metrics.held_near_start, partition, books.held_until(now + NEAR))
         waiting = books.waiting_by_oem()
         for oem in self._connectors:
             self._metrics.part(self._metrics.commands_waiting.labels(oem), partition, waiting[oem])
@@ -249,10 +253,10 @@ def _register(work: Work, car: str, found: HeldCar | None) -> None:
     books = Books.of(work)
     if found is None:
         work.delete(LEASES, car)
-        books.held.discard(car)
+        books.held.pop(car, None)
     else:
         work.put(LEASES, car, found)
-        books.held.add(car)
+        books.held[car] = found.last_safe_start
     work.send(HELD, car, found)
 
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from math import inf
 from time import monotonic
 from typing import Any, Final
 
@@ -62,6 +63,11 @@ class LogReader(ABC):
     def read_up(self) -> bool:
         """What we know is what the log says."""
         return self._read_up_at is not None and monotonic() - self._read_up_at <= FRESH_SECONDS
+
+    @property
+    def behind_seconds(self) -> float:
+        """How long ago the log was last read to its end; infinite if it never was."""
+        return inf if self._read_up_at is None else monotonic() - self._read_up_at
 
     @property
     def out_of_touch(self) -> timedelta:

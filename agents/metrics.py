@@ -24,6 +24,7 @@ class Metrics:
         self._parts: dict[Gauge, dict[int, float]] = {}
         self._declare_flow(self.registry)
         self._declare_control(self.registry)
+        self._declare_outcomes(self.registry)
 
     def _declare_flow(self, r: CollectorRegistry) -> None:
         self.build = Gauge("d2ev_build_info", "Version of this process.", ["version"], registry=r)
@@ -48,6 +49,9 @@ class Metrics:
         )
         self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
         self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
+        self.partitions_declared = Gauge(
+            "d2ev_partitions", "Partitions that all workers together should own.", registry=r
+        )
 
     def _declare_control(self, r: CollectorRegistry) -> None:
         self.plug_delay = Histogram(
@@ -85,6 +89,10 @@ class Metrics:
             registry=r,
         )  # fmt: skip
         self.held = Gauge("d2ev_cars_held", "Cars that a stop of ours keeps from charging.", registry=r)
+        self.held_near_start = Gauge(
+            "d2ev_cars_held_near_last_safe_start",
+            "Held cars whose last safe start is less than five minutes away, or past.", registry=r,
+        )  # fmt: skip
         self.commands_waiting = Gauge(
             "d2ev_commands_waiting", "Commands that wait for a rate budget.", ["oem"], registry=r
         )
@@ -96,8 +104,33 @@ class Metrics:
             "d2ev_data_keys_not_current", "Data keys that could not be put under the seal key of today.", registry=r
         )
 
-    def watch(self, in_flight: Callable[[], int], partitions: Callable[[], int]) -> None:
-        """Read these two gauges from the worker whenever the metrics are asked for."""
+    def _declare_outcomes(self, r: CollectorRegistry) -> None:
+        self.enrolled = Gauge("d2ev_cars", "Cars that are enrolled to be read.", ["oem"], registry=r)
+        self.unreachable = Gauge(
+            "d2ev_cars_unreachable",
+            "Cars that could not be read when last tried: consent is lost, asleep, throttled or failed.",
+            ["oem", "reason"], registry=r,
+        )  # fmt: skip
+        self.promises = PromCounter(
+            "d2ev_promises", "Sessions by what became of the ready-by promise, as first settled.", ["outcome"],
+            registry=r,
+        )  # fmt: skip
+        self.settled_energy = PromCounter(
+            "d2ev_settled_energy_joules", "Energy at the wall of sessions, as first settled.", registry=r
+        )
+        self.money = PromCounter(
+            "d2ev_settled_money",
+            "What sessions saved or lost against charging at once, in their currency, as first settled.",
+            ["currency", "outcome"], registry=r,
+        )  # fmt: skip
+        self.carbon = PromCounter(
+            "d2ev_settled_carbon_grams", "CO2 that sessions saved or lost against charging at once, as first settled.",
+            ["outcome"], registry=r,
+        )  # fmt: skip
+
+    def watch(self, in_flight: Callable[[], int], partitions: Callable[[], int], declared: int) -> None:
+        """Read the gauges of the worker whenever the metrics are asked for."""
+        self.partitions_declared.set(declared)
         self.in_flight.set_function(in_flight)
         self.partitions.set_function(partitions)
 
@@ -128,6 +161,7 @@ class Metrics:
     def partitions_gone(self) -> None:
         """The assignment ended: partitions of others no longer hold a heartbeat back, nor add to a sum."""
         self._beats.clear()
+        self.heartbeat.clear()
         for gauge in self._parts:
             gauge.set(0)
         self._parts.clear()

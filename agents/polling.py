@@ -12,6 +12,7 @@ import structlog
 
 from agents.cars import Cars
 from agents.engine.stage import DAWN, Lane, Record, Stage, Work
+from agents.fleet import Fleet, Why, why
 from agents.metrics import Metrics
 from agents.quotas import Quotas
 from agents.reads import poll_policy
@@ -71,6 +72,7 @@ class Notes:
     retry_at: dict[str, datetime] = field(default_factory=dict)
     #: Cars that were taken over and have no turn yet.
     taken_over: set[str] = field(default_factory=set)
+    fleet: Fleet = field(default_factory=Fleet)
 
 
 class Poller:
@@ -119,6 +121,7 @@ class Poller:
             policy = self._policy(row.registration)
             soonest = policy.command_pending if one.worth <= Worth.TARGET_NEAR else policy.soonest
             self._skip(work, row.registration, Skip.QUOTA, now + max(wait, soonest))
+        notes_of(work).fleet.show(self._metrics, work.partition)
 
     def _wanted(self, work: Work, car: str) -> list[Wanted]:
         """The car that is due, unless it is not to be read now."""
@@ -157,6 +160,7 @@ class Poller:
         row = work.get(POLLS, car)
         if row is None:
             return  # erased while it was read
+        notes_of(work).fleet.heard(car)
         work.send(TELEMETRY, car, reading)
         self._set_next(work, row)
 
@@ -164,6 +168,7 @@ class Poller:
         row, now = work.get(POLLS, car), work.memory.clock
         if row is None:
             return
+        notes_of(work).fleet.unread(car, why(error))
         match error:
             case Throttled(retry_after=timedelta() as wait):
                 notes_of(work).retry_at[account_of(car)] = now + wait
@@ -181,6 +186,7 @@ class Poller:
         match record.value:
             case VehicleState() as state:
                 notes_of(work).heard[record.key] = Heard(state.car_time, state.received_time)
+                notes_of(work).fleet.heard(record.key)
                 watched = observe_state(watched, state, ZoneInfo(row.registration.home_zone))
             case Schedule() as schedule:
                 watched = observe_schedule(watched, schedule)
@@ -227,10 +233,12 @@ def _enrol(work: Work, record: Record) -> None:
     if record.value is None or record.value.consent != "given":
         cars.discard(record.key)
         notes_of(work).heard.pop(record.key, None)
+        notes_of(work).fleet.leave(record.key)
         work.delete(POLLS, record.key)
         work.due.set(record.key, None)
         return
     cars.add(record.key)
+    notes_of(work).fleet.enrol(record.key, record.value.oem)
     known = work.get(POLLS, record.key)
     if known is not None:
         work.put(POLLS, record.key, known.model_copy(update={"registration": record.value}))
@@ -246,11 +254,16 @@ def _note_link(work: Work, account: AccountState) -> None:
         if row is not None and row.needs_consent != needs_consent:
             work.put(POLLS, car, row.model_copy(update={"needs_consent": needs_consent}))
             work.due.set(car, DAWN)
+            if needs_consent:
+                notes_of(work).fleet.unread(car, Why.CONSENT)
 
 
 def _restore(work: Work) -> None:
     notes = notes_of(work)
-    for car, _ in work.items(POLLS):
+    for car, row in work.items(POLLS):
+        notes.fleet.enrol(car, row.registration.oem)
+        if row.needs_consent:
+            notes.fleet.unread(car, Why.CONSENT)
         notes.cars.setdefault(account_of(car), set()).add(car)
         notes.taken_over.add(car)
         work.due.set(car, DAWN)

@@ -5,13 +5,16 @@ An account is given again, as the next revision, when something it rests on is c
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from agents.engine.stage import Record, Stage, Work
+from agents.metrics import Metrics
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
+from streams.contracts.session import Promise, SessionSettled
 from streams.contracts.vehicle import PlugSession, VehicleState
 from streams.domain.forecasts import KEPT, forecast_key, merge
 from streams.domain.kept import Kept, account_of, corrects, keep, news, reachable, within_reach
@@ -22,6 +25,7 @@ from tables import SETTLED, SETTLEMENT_CURVES, SETTLING
 from tables.rows import SettledRow, SettlingRow
 
 _SETTLED_ON: Final = {ForecastKind.PRICE, ForecastKind.CARBON}
+_JOULES_PER_KWH: Final = 3.6e6
 
 
 class Reach(NamedTuple):
@@ -172,11 +176,37 @@ def _restore(work: Work) -> None:
         _note_reach(work, car, row)
 
 
-STAGE = Stage(
-    "settlement",
-    step=step,
-    restore=_restore,
-    reads=(REGISTRATION, SCHEDULE, VEHICLE, REPLAN),
-    writes=(SESSION,),
-    tables=(SETTLING, SETTLED, SETTLEMENT_CURVES),
-)
+def stage(metrics: Metrics) -> Stage:
+    """The stage, counting what first accounts say: a counter cannot take back what a correction does."""
+    for promise in Promise:
+        metrics.promises.labels(promise.value)
+
+    def counted(work: Work) -> None:
+        step(work)
+        for send in work.effects.sends:
+            if isinstance(send.message, SessionSettled) and send.message.revision == 1:
+                _count(metrics, send.message)
+
+    return Stage(
+        "settlement",
+        step=counted,
+        restore=_restore,
+        reads=(REGISTRATION, SCHEDULE, VEHICLE, REPLAN),
+        writes=(SESSION,),
+        tables=(SETTLING, SETTLED, SETTLEMENT_CURVES),
+    )
+
+
+def _count(metrics: Metrics, account: SessionSettled) -> None:
+    metrics.promises.labels(account.promise.value).inc()
+    metrics.settled_energy.inc(account.energy_kwh * _JOULES_PER_KWH)
+    if account.saving is not None:
+        # The unit of a feed is free text, a label is not.
+        currency = account.currency if re.fullmatch("[A-Z]{3}", account.currency) else "other"
+        metrics.money.labels(currency, _sign(account.saving)).inc(abs(account.saving))
+    if account.carbon_saved_g is not None:
+        metrics.carbon.labels(_sign(account.carbon_saved_g)).inc(abs(account.carbon_saved_g))
+
+
+def _sign(saving: float) -> str:
+    return "saved" if saving >= 0 else "lost"

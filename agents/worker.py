@@ -51,7 +51,7 @@ class Worker:
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
         self.app.fatal = self.crash
-        metrics.watch(self.runtime.in_flight, lambda: len(self.owned()))
+        metrics.watch(self.runtime.in_flight, lambda: len(self.owned()), settings.partitions)
         self._settlers: list[Callable[[], Awaitable[None]]] = []
         self._forgetters: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []

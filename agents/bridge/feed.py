@@ -135,4 +135,7 @@ class Feed:
         mine = consumer.assignment()
         self._pauses = {place: pause for place, pause in self._pauses.items() if place in mine}
         known = {place: end for place in mine if (end := consumer.highwater(place)) is not None}
-        self._metrics.behind.set(sum(end - self._next.get(place, end) for place, end in known.items()))
+        behind = sum(end - self._next.get(place, end) for place, end in known.items())
+        self._metrics.behind.set(behind)
+        if not behind:
+            self._metrics.caught_up.set_to_current_time()

@@ -20,6 +20,9 @@ class BridgeMetrics(Metrics):
             "d2ev_bridge_commits", "Commits to Firestore by how they ended.", ["outcome"], registry=r
         )
         self.behind = Gauge("d2ev_bridge_records_behind", "Statuses on the log that were not written yet.", registry=r)
+        self.caught_up = Gauge(
+            "d2ev_bridge_caught_up_timestamp_seconds", "When no status on the log waited last.", registry=r
+        )
         self.events = Counter(
             "d2ev_bridge_events", "Changes of documents that Firestore told, by what became of them.",
             ["kind", "outcome"], registry=r,

@@ -29,6 +29,7 @@ class ApiMetrics(Metrics):
         )
         self.streams = Gauge("d2ev_api_streams", "Event streams that are open.", registry=r)
         self.cars = Gauge("d2ev_api_cars", "Cars in the read model.", registry=r)
+        self.read_up = Gauge("d2ev_api_read_up_timestamp_seconds", "When the log was last read to its end.", registry=r)
         self.ready = Gauge("d2ev_api_ready", "1 while drivers are served.", registry=r)
         self.writing = Gauge("d2ev_api_writes_open", "Writes that Kafka has not confirmed yet.", registry=r)
         self.unreadable = Gauge("d2ev_api_records_unreadable", "Records that made no sense.", registry=r)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from time import time
 from typing import Any, Final
 
 import httpx
@@ -93,6 +94,7 @@ class DriverApi:
     def render(self) -> bytes:
         """The metrics, brought up to date."""
         self.metrics.ready.set(self.ready)
+        self.metrics.read_up.set(max(0.0, time() - self.read.behind_seconds))
         self.metrics.cars.set(len(self.read.book.cars))
         self.metrics.writing.set(self._journal.open)
         self.metrics.unreadable.set(self.read.book.unreadable)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.bridge.metrics import BridgeMetrics
 from agents.driver_api.metrics import ApiMetrics
+from agents.feeds.metrics import FeedMetrics
 from agents.guardian.metrics import GuardianMetrics
 from agents.ingress.metrics import IngressMetrics
 from agents.metrics import Metrics
 
 LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version", "le", "reason", "verdict",
-          "route", "method", "status", "by", "rule", "service"}  # fmt: skip
+          "route", "method", "status", "by", "rule", "service", "currency", "feed"}  # fmt: skip
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def metrics() -> Metrics:
     seen.notifications.labels("done", "sent").inc()
     seen.oem_requests.labels("simulator", "read", "ok").observe(0.2)
     seen.plug_delay.observe(40)
-    seen.watch(lambda: 3, lambda: 6)
+    seen.watch(lambda: 3, lambda: 6, 12)
     return seen
 
 
@@ -52,6 +54,7 @@ def test_what_prometheus_reads_is_what_was_counted(metrics: Metrics) -> None:
     assert value(metrics, "d2ev_plug_detection_delay_seconds_sum") == 40
     assert value(metrics, "d2ev_jobs_in_flight") == 3
     assert value(metrics, "d2ev_partitions_assigned") == 6
+    assert value(metrics, "d2ev_partitions") == 12
 
 
 def test_asking_twice_counts_nothing_twice(metrics: Metrics) -> None:
@@ -64,7 +67,7 @@ def test_labels_name_no_car_and_no_driver(metrics: Metrics) -> None:
     assert {"stage", "oem", "kind"} <= labels <= LABELS
 
 
-@pytest.mark.parametrize("process", [Metrics, GuardianMetrics, IngressMetrics, ApiMetrics, BridgeMetrics])
+@pytest.mark.parametrize("process", [Metrics, GuardianMetrics, IngressMetrics, ApiMetrics, BridgeMetrics, FeedMetrics])
 def test_declared_labels_are_allowed_even_before_they_are_used(process: type[Metrics]) -> None:
     declared: set[Any] = set(process().registry._collector_to_names)
     assert {label for metric in declared for label in metric._labelnames} <= LABELS
@@ -78,3 +81,10 @@ def test_names_carry_our_prefix_and_base_units(metrics: Metrics) -> None:
 
 def test_every_metric_says_what_it_is(metrics: Metrics) -> None:
     assert {family.name for family in families(metrics) if not family.documentation} == set()
+
+
+def test_a_worker_whose_partitions_went_elsewhere_holds_no_stage_back(metrics: Metrics) -> None:
+    metrics.heartbeat_seen("planning", 0, datetime(2026, 1, 1, tzinfo=UTC))
+    assert value(metrics, "d2ev_heartbeat_timestamp_seconds", stage="planning") == 1767225600
+    metrics.partitions_gone()
+    assert [f for f in families(metrics) if f.name == "d2ev_heartbeat_timestamp_seconds" and f.samples] == []

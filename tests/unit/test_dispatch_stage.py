@@ -120,6 +120,32 @@ def test_a_started_car_leaves_the_registry(stopped: Partition) -> None:
     assert stopped.value("d2ev_cars_held") == 0
 
 
+def test_a_car_that_is_held_into_its_last_minutes_is_counted_until_it_charges(stopped: Partition) -> None:
+    last_safe_start = stopped.get(LEASES, CAR).last_safe_start
+    minutes = (last_safe_start - after(0)) / MINUTE
+    near = "d2ev_cars_held_near_last_safe_start"
+    (start,) = commands(stopped.beat(minutes - 15))
+    assert stopped.value(near) == 0
+    stopped.answer(start, minutes - 14, CommandPhase.FAILED)
+    (again,) = commands(stopped.beat(minutes - 4))
+    assert stopped.value(near) == 1
+    stopped.restart()
+    stopped.beat(minutes + 1)
+    assert stopped.value(near) == 1
+    stopped.obey(again, minutes + 2)
+    stopped.beat(minutes + 3)
+    assert stopped.value(near) == 0
+
+
+def test_a_car_that_was_erased_while_we_held_it_is_nobodys_alarm(stopped: Partition) -> None:
+    stopped.give(after(5), (REGISTRATION, CAR, None))
+    stopped.beat(600)
+    stopped.restart()
+    stopped.beat(601)
+    assert stopped.value("d2ev_cars_held") == 1
+    assert stopped.value("d2ev_cars_held_near_last_safe_start") == 0
+
+
 def test_after_a_take_over_a_lease_that_is_about_to_lapse_is_renewed_on_the_first_beat(stopped: Partition) -> None:
     stopped.restart()
     (record,) = held(stopped.beat(20))

@@ -101,6 +101,10 @@ class Reading(Desk):
     def skipped(self, reason: str) -> int:
         return int(self.metrics.polls_skipped.labels("simulator", reason)._value.get())
 
+    def unreachable(self, reason: str) -> float:
+        labels = {"oem": "simulator", "reason": reason}
+        return self.metrics.registry.get_sample_value("d2ev_cars_unreachable", labels) or 0
+
 
 async def _done(job: Awaitable[None]) -> None:
     await job
@@ -271,3 +275,45 @@ def test_a_reading_that_changes_nothing_writes_no_row() -> None:
 class _NoWrites(dict[tuple[str, str], bytes]):
     def __setitem__(self, key: tuple[str, str], value: bytes) -> None:
         raise AssertionError(f"{key} was written")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unavailable("away"), "failed"),
+        (NeedsConsent("gone"), "consent"),
+        (Throttled("slow down", timedelta(minutes=5)), "throttled"),
+        (Asleep("sleeps"), "asleep"),
+    ],
+)
+def test_a_car_that_cannot_be_read_is_counted_by_reason_until_it_speaks(error: OemError, reason: str) -> None:
+    desk = Reading()
+    desk.enrol("a.1", "a.2")
+
+    def fail(_: Registration) -> Telemetry:
+        raise error
+
+    desk.answer = fail
+    desk.beat(NIGHT)
+    desk.beat(NIGHT + GRID)
+    assert desk.unreachable(reason) == 2
+    assert desk.metrics.registry.get_sample_value("d2ev_cars", {"oem": "simulator"}) == 2
+    desk.tell(NIGHT + 2 * GRID, "a.1")
+    desk.give(NIGHT + 2 * GRID, (REGISTRATION, "a.2", None))
+    desk.beat(NIGHT + 3 * GRID)
+    assert desk.unreachable(reason) == 0
+    assert desk.metrics.registry.get_sample_value("d2ev_cars", {"oem": "simulator"}) == 1
+
+
+def test_lost_consent_counts_for_every_car_of_the_account_and_outlives_a_take_over() -> None:
+    desk = Reading()
+    desk.enrol("a.1", "a.2", "b.1")
+    desk.beat(NIGHT)
+    lost = AccountState(account="a", oem="simulator", link=Link.NEEDS_CONSENT, reason="", since=NIGHT)
+    desk.give(NIGHT + GRID, (ACCOUNT, "a", lost))
+    desk.beat(NIGHT + 2 * GRID)
+    assert desk.unreachable("consent") == 2
+    desk.metrics.partitions_gone()
+    desk.restart()
+    desk.beat(NIGHT + 3 * GRID)
+    assert desk.unreachable("consent") == 2

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.engine.stage import Record
-from agents.settlement import STAGE
+from agents.metrics import Metrics
+from agents.settlement import stage
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
@@ -26,6 +27,8 @@ from tests.settling import CARBON, ENDED, PRICE, night, schedule, vintage
 
 ACTUAL = ForecastKind.CARBON
 GB_CARBON = CARBON.model_copy(update={"key": "GB"})
+METRICS = Metrics()
+STAGE = stage(METRICS)
 #: Outturn and a corrected price, inside the cheap hours that the car charged in.
 OUTTURN = vintage({420.0: 140.0, 450.0: 150.0}, ACTUAL)
 CORRECTED = vintage({480.0: 0.14})
@@ -279,3 +282,18 @@ def test_outturn_of_the_past_disturbs_no_plan(minutes: float) -> None:
         known = observe_schedule(known, again)
     behind = vintage({30.0 * n: 1000.0 * (n % 2) for n in range(int(minutes) // 30)}, ACTUAL, issued=minutes)
     assert decide(known, Market(PRICE, merge(GB_CARBON, behind)), after(minutes)) is None
+
+
+def test_a_session_is_counted_once_however_often_it_is_corrected() -> None:
+    names = ("d2ev_promises_total", "d2ev_settled_energy_joules_total", "d2ev_settled_money_total")
+
+    def counted() -> list[float]:
+        samples = [sample for family in METRICS.registry.collect() for sample in family.samples]
+        return [sum(sample.value for sample in samples if sample.name == name) for name in names]
+
+    before = counted()
+    first, *corrections = desk(OUTTURN, CORRECTED).sent
+    assert len(corrections) == 2
+    assert first.saving is not None
+    growth = [after - then for after, then in zip(counted(), before, strict=True)]
+    assert growth == pytest.approx([1, first.energy_kwh * 3.6e6, abs(first.saving)])
