@@ -56,7 +56,9 @@ faults: setup-dev ## Kill workers at every failpoint and at any moment, CYCLES t
 	@$(BIN)/python -m tests.faults.long_run --cycles $(CYCLES) --vehicles $(VEHICLES) $(if $(SEED),--seed $(SEED))
 
 FUZZ_RUNS ?= 1000000
-fuzz: setup-dev $(VENV)/.fuzz ## Read FUZZ_RUNS made-up answers with every connector and every feed: no crash, no guess
+FUZZ_CASES ?= 100000
+fuzz: setup-dev $(VENV)/.fuzz ## Attack the driver API with FUZZ_CASES requests, and read FUZZ_RUNS made-up answers of makers and feeds
+	@$(BIN)/python -m tests.fuzz.api --cases $(FUZZ_CASES) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.fuzz.run --runs $(FUZZ_RUNS) $(if $(SEED),--seed $(SEED))
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address

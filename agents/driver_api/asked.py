@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from agents.driver_api.views import Weekday
-from streams.contracts.base import Language, Percent
+from streams.contracts.base import Language, Percent, WallTime
 from streams.contracts.preference import Preference
 from streams.domain.balance import BALANCES, Balance
 
@@ -33,7 +33,7 @@ def _to_the_minute(value: time) -> time:
     return value
 
 
-Minute = Annotated[time, BeforeValidator(_text), AfterValidator(_to_the_minute)]
+Minute = Annotated[WallTime, BeforeValidator(_text), AfterValidator(_to_the_minute)]
 Share = Annotated[Percent, Field(strict=True)]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.contracts.account import Link
-from streams.contracts.base import CarKey, Instant, Language, Percent
+from streams.contracts.base import CarKey, Instant, Language, Percent, WallTime
 from streams.contracts.driver_status import StatusReason
 from streams.contracts.notification import NotificationKind
 from streams.contracts.schedule import PlanReason
@@ -54,8 +53,8 @@ class PlanView(View):
 class PreferenceView(View):
     """What the driver wants. Ready-by is wall time of the home."""
 
-    ready_by: time
-    ready_by_days: dict[Weekday, time]
+    ready_by: WallTime
+    ready_by_days: dict[Weekday, WallTime]
     target_soc_pct: Percent
     min_soc_pct: Percent
     balance: Literal["money", "both", "carbon"] = Field(description="what charging is chosen by, in plain words")

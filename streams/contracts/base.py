@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated, Literal, Protocol
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 
 def _to_utc(at: datetime) -> datetime:
@@ -15,6 +15,13 @@ def _to_utc(at: datetime) -> datetime:
 
 #: An aware instant, normalised to UTC.
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+#: Wall time of a home. JSON Schema's own "time" is another thing: it wants an offset.
+WallTime = Annotated[
+    time,
+    WithJsonSchema(
+        {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "examples": ["07:00"]}
+    ),
+]
 #: `<oem account>.<vehicle>`: the part before the first dot decides the partition.
 CarKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=128)]
 #: A share of the usable battery, 0 to 100.

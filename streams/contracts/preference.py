@@ -7,15 +7,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from streams.contracts.base import CarKey, Contract, Instant, Language, Percent
+from streams.contracts.base import CarKey, Contract, Instant, Language, Percent, WallTime
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Preference(Contract):
     """The preference in force, keyed by car. Ready-by is local wall time of the home."""
 
     car: CarKey
-    ready_by: time = Field(default=time(7, 0), description="local wall time of the home; ready_by_days go first")
-    ready_by_days: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], time] = Field(default_factory=dict)
+    ready_by: WallTime = Field(default=time(7, 0), description="local wall time of the home; ready_by_days go first")
+    ready_by_days: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], WallTime] = Field(
+        default_factory=dict
+    )
     target_soc_pct: Percent = 80
     min_soc_pct: Percent = 20
     carbon_price_per_tonne: float = Field(default=50, ge=0, le=5000, description="in the tariff's currency")

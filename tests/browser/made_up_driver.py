@@ -109,23 +109,19 @@ class MadeUpJournal:
 class MadeUpDriver:
     """One driver of the driver API. `car(...)` enrols and describes a car; called again, it has changed."""
 
-    def __init__(self, now: datetime = EVENING, zone: str = "Europe/London", name: str = "anna") -> None:
+    def __init__(
+        self, now: datetime = EVENING, zone: str = "Europe/London", name: str = "anna", **settings: Any
+    ) -> None:
         self.name, self.zone = name, zone
         issuer = Issuer(issuer=ISSUER, audience="d2ev")
-        settings = Settings(
-            env="demo",
-            clock="log",
-            seal_key=SecretStr(SEAL_KEY),
-            issuers=(issuer,),
-            oem_apps={"simulator": {}, "skoda": {}},
-        )
-        self.read = ReadModel(settings)
+        usual = {"oem_apps": {"simulator": {}, "skoda": {}}, "seal_key": SecretStr(SEAL_KEY), "issuers": (issuer,)}
+        self._settings = Settings(env="demo", clock="log", **{**usual, **settings})
+        self.read = ReadModel(self._settings)
         assert isinstance(self.read.clock, LogClock)
         self.clock = self.read.clock
         self.clock.seen(now)
         self.read.known = True
         self.journal = MadeUpJournal()
-        self._settings = settings
         self._known: dict[str, StatusState] = {}
         self.forecasts()
 
