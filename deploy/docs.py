@@ -17,6 +17,8 @@ from agents.engine.stage import Stage
 from agents.metrics import Metrics
 from agents.sealing import KEY_BYTES, Sealer
 from agents.settings import Settings
+from deploy.monitoring.catalogue import PROCESSES
+from deploy.monitoring.files import dashboards, metric_rows
 from deploy.setting_rows import setting_rows
 from streams import asyncapi
 from streams.topics import TICK, TOPICS, Topic
@@ -31,10 +33,12 @@ def pages() -> Mapping[str, str]:
     return {
         "asyncapi.json": json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n",
         "flow.md": flow(stages()),
+        "metrics.md": metrics(),
         "openapi.json": json.dumps(app.document(), indent=2, ensure_ascii=False) + "\n",
         "settings.md": settings(),
         "tables.md": tables(),
         "topics.md": topics(),
+        **{f"../deploy/monitoring/dashboards/{name}": text for name, text in dashboards().items()},
     }
 
 
@@ -110,6 +114,18 @@ def tables() -> str:
         "What is remembered, each table written by exactly one stage and restored from its changelog. Changelogs are "
         "private; the `d2ev` in front is `D2EV_APP_ID`.",
         _table(("Table", "What", "Key", "Written by", "Personal", "Changelog"), rows),
+    )
+
+
+def metrics() -> str:
+    """Every metric, by the process that it is about."""
+    head = ("Metric", "Labels", "Kind", "What")
+    return _page(
+        "Metrics",
+        "What `/metrics` of each process says, for Prometheus; [monitoring.md](monitoring.md) says what to do with it. "
+        "No label names a car, a driver or a VIN. A histogram has `_bucket`, `_sum` and `_count`. Every process also "
+        "exports those of the worker, and fills the ones that are its own as well, such as requests to makers.",
+        *(f"## `{job.replace('-', ' ')}`\n\n{_table(head, metric_rows(job))}" for job in PROCESSES),
     )
 
 
