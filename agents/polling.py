@@ -176,7 +176,9 @@ class Poller:
             case Asleep() if row.watched.known:
                 self._set_next(work, row)
             case _:
-                work.due.set(car, now + (MUCH_LATER if isinstance(error, NeedsConsent) else AGAIN))
+                # That consent is missing is the account's word: until it comes, the grant may only be on its way.
+                lost = isinstance(error, NeedsConsent) and row.needs_consent
+                work.due.set(car, now + (MUCH_LATER if lost else AGAIN))
 
     def _note(self, work: Work, record: Record) -> None:
         row = work.get(POLLS, record.key)
@@ -256,6 +258,8 @@ def _note_link(work: Work, account: AccountState) -> None:
             work.due.set(car, DAWN)
             if needs_consent:
                 notes_of(work).fleet.unread(car, Why.CONSENT)
+        elif row is not None and not needs_consent and notes_of(work).fleet.reason(car) is Why.CONSENT:
+            work.due.set(car, DAWN)  # it was read before its grant was kept
 
 
 def _restore(work: Work) -> None:

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -64,8 +65,25 @@ def simulator(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8770,
     vehicles: Annotated[int, typer.Option(help="Number of cars.", min=1, max=5000)] = 20,
     seed: Annotated[int, typer.Option(help="Same seed, same cars.")] = 1,
+    enrol: Annotated[
+        bool, typer.Option("--enrol", help="Enrol the cars at D2EV_BOOTSTRAP; their evening is now.")
+    ] = False,
 ) -> None:
     """Run the simulated OEM cloud alone, in real time. Prints one JSON line per car with its first refresh token."""
+    if enrol:
+        _enrolled(port, vehicles, seed)
+        return
     from oem_connectors.simulator.cloud.run import main
 
     main(port, vehicles, seed)
+
+
+def _enrolled(port: int, vehicles: int, seed: int) -> None:
+    from agents.settings import load
+    from deploy.enrolled import main
+
+    settings = load()
+    if settings.env == "production":
+        raise ValueError("--enrol: made-up cars are not for production")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(port, vehicles, seed, settings))

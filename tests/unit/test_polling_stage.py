@@ -192,7 +192,7 @@ def test_after_a_retry_after_the_whole_account_is_left_alone_for_so_long() -> No
 
 @pytest.mark.parametrize(
     ("error", "again"),
-    [(Unavailable(""), 10), (Asleep(""), 10), (NeedsConsent(""), 360), (Throttled("", timedelta(minutes=3)), 3)],
+    [(Unavailable(""), 10), (Asleep(""), 10), (NeedsConsent(""), 10), (Throttled("", timedelta(minutes=3)), 3)],
 )
 def test_after_a_failed_read_the_next_one_waits(error: OemError, again: float) -> None:
     desk = Reading()
@@ -303,6 +303,22 @@ def test_a_car_that_cannot_be_read_is_counted_by_reason_until_it_speaks(error: O
     desk.beat(NIGHT + 3 * GRID)
     assert desk.unreachable(reason) == 0
     assert desk.metrics.registry.get_sample_value("d2ev_cars", {"oem": "simulator"}) == 1
+
+
+def test_a_car_that_was_read_before_its_grant_was_kept_is_read_again_when_it_is() -> None:
+    desk = Reading()
+    desk.enrol("a.1")
+
+    def too_early(_: Registration) -> Telemetry:
+        raise NeedsConsent("no grant is held for the account")
+
+    desk.answer = too_early
+    assert desk.beat(NIGHT) == ["a.1"]
+    linked = AccountState(account="a", oem="simulator", link=Link.LINKED, reason="", since=NIGHT)
+    desk.give(NIGHT + GRID, (ACCOUNT, "a", linked))
+    desk.answer = desk.fine
+    assert desk.beat(NIGHT + 2 * GRID) == ["a.1"]
+    assert desk.beat(NIGHT + 3 * GRID) == []
 
 
 def test_lost_consent_counts_for_every_car_of_the_account_and_outlives_a_take_over() -> None:
