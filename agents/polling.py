@@ -35,8 +35,8 @@ from tables import POLLS
 from tables.rows import PollRow
 
 LOG = structlog.get_logger("d2ev")
-#: After a failed read, and while consent is missing.
-AGAIN, MUCH_LATER = timedelta(minutes=10), timedelta(hours=6)
+#: After a failed read, while consent is missing, and while a grant may be on its way.
+AGAIN, MUCH_LATER, SOON = timedelta(minutes=10), timedelta(hours=6), timedelta(minutes=1)
 #: Readings of little worth leave this part of what an account may do at once to those of more.
 LEFT_TO_BETTER = 0.5
 _NO_CONSENT = frozenset({Link.NEEDS_CONSENT, Link.REVOKED})
@@ -176,9 +176,7 @@ class Poller:
             case Asleep() if row.watched.known:
                 self._set_next(work, row)
             case _:
-                # That consent is missing is the account's word: until it comes, the grant may only be on its way.
-                lost = isinstance(error, NeedsConsent) and row.needs_consent
-                work.due.set(car, now + (MUCH_LATER if lost else AGAIN))
+                work.due.set(car, now + _wait(error, row))
 
     def _note(self, work: Work, record: Record) -> None:
         row = work.get(POLLS, record.key)
@@ -213,6 +211,13 @@ class Poller:
             known = PollPolicy(grid=self._grid) if connector is None else poll_policy(connector, car.model, self._grid)
             self._policies[car.oem, car.model] = known
         return known
+
+
+def _wait(error: OemError, row: PollRow) -> timedelta:
+    """That consent is lost is the account's word; before it comes, a new grant may just not be kept yet."""
+    if not isinstance(error, NeedsConsent):
+        return AGAIN
+    return MUCH_LATER if row.needs_consent else SOON
 
 
 def notes_of(work: Work) -> Notes:

@@ -192,7 +192,7 @@ def test_after_a_retry_after_the_whole_account_is_left_alone_for_so_long() -> No
 
 @pytest.mark.parametrize(
     ("error", "again"),
-    [(Unavailable(""), 10), (Asleep(""), 10), (NeedsConsent(""), 10), (Throttled("", timedelta(minutes=3)), 3)],
+    [(Unavailable(""), 10), (Asleep(""), 10), (NeedsConsent(""), 1), (Throttled("", timedelta(minutes=3)), 3)],
 )
 def test_after_a_failed_read_the_next_one_waits(error: OemError, again: float) -> None:
     desk = Reading()
