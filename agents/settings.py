@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     partitions: int = Field(6, ge=1, le=1000, description="partitions of every topic; the same for all")
     replication: int = Field(1, ge=1, le=9, description="replicas of every topic; production needs 3")
     data_dir: Path = Field(Path("data"), description="where the tables live on this machine")
+    listen: str = Field(
+        "127.0.0.1", pattern=r"^[0-9a-f.:]+$", description="IP address that all ports are on; the image sets its own"
+    )
     health_port: int = Field(8099, ge=0, le=65535, description="health and metrics; 0 picks a free port")
     clock: Literal["system", "log"] = Field("system", description="log: time moves only with ticks from outside")
     fetch_wait_ms: int = Field(200, ge=1, le=5000, description="how long an idle broker holds a fetch open")

@@ -34,7 +34,8 @@ async def _serve(settings: Settings) -> None:
     from oem_connectors import registry
 
     # The port is known before anything is made: addresses that lead back here name it.
-    door = socket.create_server(("127.0.0.1", settings.api_port))
+    family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
+    door = socket.create_server((settings.listen, settings.api_port), family=family)
     base_url = settings.api_url or f"http://127.0.0.1:{door.getsockname()[1]}"
     serving = DriverApi(settings, registry.load(), base_url)
     server = Server(serving.app)
@@ -42,7 +43,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    runner, port = await probes.serve(serving, "127.0.0.1", settings.health_port)
+    runner, port = await probes.serve(serving, settings.listen, settings.health_port)
     following = asyncio.create_task(serving.run())
     answering = asyncio.create_task(server.serve(sockets=[door]))
     print(f"http://127.0.0.1:{port}", flush=True)

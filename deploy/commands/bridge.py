@@ -34,11 +34,11 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    runner, port = await probes.serve(running, "127.0.0.1", settings.health_port)
+    runner, port = await probes.serve(running, settings.listen, settings.health_port)
     print(f"http://127.0.0.1:{port}", flush=True)
     door = None
     if running.hook is not None:
-        door, door_port = await hook.serve(running.hook, "127.0.0.1", settings.bridge_port)
+        door, door_port = await hook.serve(running.hook, settings.listen, settings.bridge_port)
         print(f"http://127.0.0.1:{door_port}/hooks/firestore", flush=True)
     try:
         await asyncio.wait([task, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

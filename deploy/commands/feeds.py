@@ -79,7 +79,7 @@ async def _serve(settings: Settings, found: tuple[Feed, ...]) -> None:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, task.cancel)
-        runner, port = await probes.serve(feeding, "127.0.0.1", settings.health_port)
+        runner, port = await probes.serve(feeding, settings.listen, settings.health_port)
         print(f"http://127.0.0.1:{port}", flush=True)
         try:
             with suppress(asyncio.CancelledError):

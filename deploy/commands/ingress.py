@@ -35,8 +35,8 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    door, door_port = await hooks.serve(taking.hooks, "127.0.0.1", settings.ingress_port)
-    runner, port = await probes.serve(taking, "127.0.0.1", settings.health_port)
+    door, door_port = await hooks.serve(taking.hooks, settings.listen, settings.ingress_port)
+    runner, port = await probes.serve(taking, settings.listen, settings.health_port)
     print(f"http://127.0.0.1:{port}", flush=True)
     print(f"http://127.0.0.1:{door_port}/hooks/", flush=True)
     try:

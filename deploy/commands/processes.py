@@ -46,7 +46,7 @@ async def _serve(settings: object) -> int:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    runner, port = await serve(running, "127.0.0.1", settings.health_port)
+    runner, port = await serve(running, settings.listen, settings.health_port)
     print(f"http://127.0.0.1:{port}", flush=True)
     # Faust collects garbage once per table at every rebalance; what is here by now never is any.
     gc.freeze()

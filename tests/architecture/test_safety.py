@@ -55,6 +55,7 @@ def test_servers_are_given_the_loopback_address(call: str) -> None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
     assert hosts <= {"127.0.0.1"}
+    assert load({}).listen == "127.0.0.1"
 
 
 def test_fausts_own_web_server_is_off() -> None:
