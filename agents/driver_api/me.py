@@ -48,6 +48,9 @@ async def add_device(
     device: Annotated[FcmDevice | WebPushDevice, Field(discriminator="kind")],
 ) -> DeviceView:
     """Push to this phone or browser from now on. The same one again changes nothing."""
+    key = api.settings.vapid_key if isinstance(device, WebPushDevice) else api.settings.fcm_key
+    if key is None:
+        raise Refusal(404, "messages to such devices are not set up here", "not_set_up")
     if isinstance(device, WebPushDevice):
         _refuse_strange(device.subscription.endpoint, api.settings)
         target = device.subscription.model_dump_json(by_alias=True, exclude_none=True)

@@ -19,12 +19,14 @@ import schemathesis
 import structlog
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from schemathesis import Case as AnyCase
 from schemathesis import GenerationMode, checks
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
 from agents.driver_api.app import document
+from agents.push.webpush import new_vapid_key
 from streams.contracts.base import account_of
 from streams.contracts.notification import NotificationKind
 from streams.contracts.push_device import PushDevice
@@ -35,6 +37,7 @@ Case: TypeAlias = AnyCase[Any]
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 BASE = "http://127.0.0.1:8302"
 CAR = "a1.v1"
+KEY = new_vapid_key()
 #: After so many requests the driver begins anew: some unlink the car, and one erases all.
 RENEWED_AFTER = 100
 #: Not attacked: a stream of events, which has no end.
@@ -76,7 +79,7 @@ class Target:
     def renew(self) -> None:
         """Begin anew."""
         # Behind a proxy, so that each request has an address of its own and none comes too often.
-        driver = MadeUpDriver(api_proxies=1, oem_apps={"simulator": {}})
+        driver = MadeUpDriver(api_proxies=1, oem_apps={"simulator": {}}, vapid_key=SecretStr(KEY))
         driver.car(CAR)
         driver.charged(CAR, count=3)
         driver.told(NotificationKind.PLUGGED_IN, HOUR, CAR)

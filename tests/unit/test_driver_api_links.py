@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from streams.contracts.base import account_of
 from streams.topics import DEVICE, PREFERENCE, REGISTRATION
@@ -111,7 +112,7 @@ async def test_two_accounts_with_one_maker_are_two_accounts(instance: Make) -> N
 
 async def test_devices_of_before_are_known_to_the_new_account(instance: Make) -> None:
     async with maker("simulator") as (_, urls):
-        side = instance(urls)
+        side = instance(urls, fcm_key=SecretStr("a key file"))
         await linked(side, "simulator")
         async with side.browser() as browser:
             made = await browser.post("/api/v1/devices", json={"kind": "fcm", "token": "t" * 100})

@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from agents.driver_api.app import document
+from agents.push.webpush import new_vapid_key
 from streams.contracts.notification import NotificationKind
 from tests.browser.made_up_driver import HOUR, MadeUpDriver
 
@@ -50,7 +52,7 @@ OF_A_CAR = [route for route in ROUTES if "{car}" in route]
 @pytest.fixture
 def drivers() -> MadeUpDriver:
     """Anna with all there can be, and Ben, whose car is another."""
-    made = MadeUpDriver()
+    made = MadeUpDriver(vapid_key=SecretStr(new_vapid_key()))
     made.car(ANNAS, model="Secret Kona")
     made.charged(ANNAS, count=3)
     made.told(NotificationKind.PLUGGED_IN, HOUR, ANNAS)
@@ -135,6 +137,13 @@ async def test_a_device_is_dropped_by_its_driver_only(http: httpx.AsyncClient, d
     assert len(drivers.journal.records) == before
     as_driver(http, drivers, "anna")
     assert (await ask(http, drop, device=device)).status_code == 204
+
+
+async def test_no_device_is_taken_that_nobody_could_push_to(http: httpx.AsyncClient, drivers: MadeUpDriver) -> None:
+    as_driver(http, drivers, "anna")
+    answer = await http.post("/api/v1/devices", json={"kind": "fcm", "token": "t" * 100})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_set_up")
+    assert drivers.journal.records == []
 
 
 async def test_who_erases_himself_leaves_the_other_all(http: httpx.AsyncClient, drivers: MadeUpDriver) -> None:
