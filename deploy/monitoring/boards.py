@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles
+from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles, share
 
 _LAG: Final = "time() - min by (stage) (d2ev_heartbeat_timestamp_seconds)"
 _LATE: Final = ((60, "orange"), (600, "red"))
@@ -98,8 +98,9 @@ OVERVIEW: Final = Board(
                 Panel(
                     "Calls to makers that fail", "Share of requests that did not end well, by maker.", "percentunit",
                     one(
-                        'sum by (oem) (rate(d2ev_oem_request_seconds_count{outcome!="ok"}[$__rate_interval]))'
-                        " / sum by (oem) (rate(d2ev_oem_request_seconds_count[$__rate_interval]))", "{{oem}}",
+                        share(
+                            'd2ev_oem_request_seconds_count{outcome!="ok"}', "d2ev_oem_request_seconds_count", "oem"
+                        ), "{{oem}}",
                     ),
                 ),
                 Panel(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles
+from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles, share
 
 _BAD: Final = ((1, "red"),)
 _FINAL: Final = "confirmed|failed|unknown"
 _OEM: Final = '{oem=~"$oem"}'
 
 
-def _share(part: str, whole: str, by: str) -> str:
-    first, second = (f"sum by ({by}) (rate({metric}[$__rate_interval]))" for metric in (part, whole))
-    return f"{first} / {second}"
+OEM: Final = '{oem=~"$oem"}'
 
 
 OEM: Final = Board(
@@ -56,7 +54,7 @@ OEM: Final = Board(
                 Panel(
                     "Failing by endpoint", "Share of requests that did not end well.", "percentunit",
                     one(
-                        _share(
+                        share(
                             'd2ev_oem_request_seconds_count{oem=~"$oem",outcome!="ok"}',
                             f"d2ev_oem_request_seconds_count{_OEM}", "oem, endpoint",
                         ), "{{oem}} {{endpoint}}",
@@ -79,7 +77,7 @@ OEM: Final = Board(
                 Panel(
                     "Confirmed", "Share of starts and stops that a reading proved.", "percentunit",
                     one(
-                        _share(
+                        share(
                             'd2ev_commands_total{oem=~"$oem",action=~"start|stop",phase="confirmed"}',
                             f'd2ev_commands_total{{oem=~"$oem",action=~"start|stop",phase=~"{_FINAL}"}}', "oem",
                         ), "{{oem}}",

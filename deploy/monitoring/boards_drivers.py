@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles
+from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantiles, share
 
 DRIVERS: Final = Board(
     "d2ev-drivers",
@@ -24,9 +24,10 @@ DRIVERS: Final = Board(
                 Panel(
                     "Errors", "Share of requests that failed by our fault.", "percentunit",
                     one(
-                        '(sum(rate(d2ev_api_requests_total{status="5xx",route=~"$route"}[$__rate_interval]))'
-                        " or vector(0)) / sum(rate(d2ev_api_requests_total"
-                        '{route=~"$route"}[$__rate_interval]))', "5xx",
+                        share(
+                            'd2ev_api_requests_total{status="5xx",route=~"$route"}',
+                            'd2ev_api_requests_total{route=~"$route"}', "job",
+                        ), "5xx",
                     ), steps=((0.01, "red"),),
                 ),
                 Panel(

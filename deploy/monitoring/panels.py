@@ -72,6 +72,12 @@ def quantiles(metric: str, by: str = "", where: str = "") -> tuple[Query, ...]:
     return tuple(Query(f"histogram_quantile({q}, {rate})", f"{legend}{name}") for q, name in _QUANTILES)
 
 
+def share(part: str, whole: str, by: str) -> str:
+    """How much of a rate is another one, by labels; zero where the part was never counted."""
+    first, second = (f"sum by ({by}) (rate({metric}[$__rate_interval]))" for metric in (part, whole))
+    return f"({first} or {second} * 0) / {second}"
+
+
 _QUANTILES: Final = ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
 
 
