@@ -11,9 +11,6 @@ _FINAL: Final = "confirmed|failed|unknown"
 _OEM: Final = '{oem=~"$oem"}'
 
 
-OEM: Final = '{oem=~"$oem"}'
-
-
 OEM: Final = Board(
     "d2ev-oem",
     "D2EV makers",
