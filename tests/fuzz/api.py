@@ -105,7 +105,8 @@ class Target:
         if isinstance(asked.get("data"), bytes | str):
             asked["content"] = asked.pop("data")
         async with httpx.AsyncClient(transport=transport) as client:
-            return await client.request(headers=headers, **asked)
+            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+            return await client.request(headers=raw, **asked)
 
 
 def operations() -> Iterator[Operation]:
