@@ -39,6 +39,7 @@ UNTIL_IT_HAPPENS: Final = (
     "d2ev_oem_breaker_open",
     "d2ev_oem_refreshes_lost_total",
     "d2ev_cars_unreachable",
+    "d2ev_polls_skipped_total",
     "d2ev_guardian_answers_total",
 )
 

@@ -10,7 +10,19 @@ mkdir -p "$run"
 command -v prometheus >/dev/null || { echo "no prometheus on PATH (Debian: apt-get install prometheus)" >&2; exit 2; }
 export D2EV_BOOTSTRAP="${D2EV_BOOTSTRAP:-$("$d2ev" broker up)}"
 export D2EV_OEM_URLS='{"simulator": "http://127.0.0.1:8200"}'
-export D2EV_FEEDS_FILE=deploy/monitoring/try-feeds.toml D2EV_HELD_FILE="$run/held.json"
+export D2EV_FEEDS_FILE="$run/feeds.toml" D2EV_HELD_FILE="$run/held.json"
+# Dear now and cheap soon, whatever the time of day, so that cars are held.
+in_hours() { date -u -d "$1 hours" +%H:00:00 2>/dev/null || date -u -v "+$1H" +%H:00:00; }
+cat >"$D2EV_FEEDS_FILE" <<TOML
+[[price]]
+tariff = "demo"
+energy = [{ from = $(in_hours 3), to = $(in_hours 7), per_kwh = 0.085 }, { per_kwh = 0.245 }]
+
+[price.retail]
+currency = "GBP"
+zone = "UTC"
+vat = 0.05
+TOML
 "$d2ev" topics apply
 
 pids=()
