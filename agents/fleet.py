@@ -65,10 +65,6 @@ class Fleet:
             self._by_reason[self._cars[car], reason.value] += 1
             self._changed = True
 
-    def reason(self, car: str) -> Why | None:
-        """Why the car could not be read when last tried; None if it could, or nobody tried."""
-        return self._unread.get(car)
-
     def heard(self, car: str) -> None:
         """The car said something."""
         reason = self._unread.pop(car, None)

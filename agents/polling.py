@@ -263,8 +263,6 @@ def _note_link(work: Work, account: AccountState) -> None:
             work.due.set(car, DAWN)
             if needs_consent:
                 notes_of(work).fleet.unread(car, Why.CONSENT)
-        elif row is not None and not needs_consent and notes_of(work).fleet.reason(car) is Why.CONSENT:
-            work.due.set(car, DAWN)  # it was read before its grant was kept
 
 
 def _restore(work: Work) -> None:

@@ -305,22 +305,6 @@ def test_a_car_that_cannot_be_read_is_counted_by_reason_until_it_speaks(error: O
     assert desk.metrics.registry.get_sample_value("d2ev_cars", {"oem": "simulator"}) == 1
 
 
-def test_a_car_that_was_read_before_its_grant_was_kept_is_read_again_when_it_is() -> None:
-    desk = Reading()
-    desk.enrol("a.1")
-
-    def too_early(_: Registration) -> Telemetry:
-        raise NeedsConsent("no grant is held for the account")
-
-    desk.answer = too_early
-    assert desk.beat(NIGHT) == ["a.1"]
-    linked = AccountState(account="a", oem="simulator", link=Link.LINKED, reason="", since=NIGHT)
-    desk.give(NIGHT + GRID, (ACCOUNT, "a", linked))
-    desk.answer = desk.fine
-    assert desk.beat(NIGHT + 2 * GRID) == ["a.1"]
-    assert desk.beat(NIGHT + 3 * GRID) == []
-
-
 def test_lost_consent_counts_for_every_car_of_the_account_and_outlives_a_take_over() -> None:
     desk = Reading()
     desk.enrol("a.1", "a.2", "b.1")
