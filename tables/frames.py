@@ -1,0 +1,100 @@
+"""Answers as pandas frames: instants in UTC, categories for words, units beside the numbers; STRUCTs taken apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from tables.columns import Column, Privacy
+from tables.projection import leaves
+from tables.relations import Relation
+from tables.store import Store
+
+
+def snapshot(store: Store, relation: Relation) -> pd.DataFrame:
+    """All rows of a relation as the store has them; `attrs` tells units, meanings, and what is a pseudonym."""
+    columns = leaves(relation.shown)
+    picked = ", ".join(f'{_code(sql, column)} AS "{name}"' for name, sql, column in columns)
+    query = f'SELECT {picked} FROM {relation.schema}."{relation.name}"'  # noqa: S608 - names are declared
+    with store.ask(query) as found:
+        values = found.fetchnumpy()
+    frame = pd.DataFrame({name: _coded(values[name], column) for name, _, column in columns}, copy=False)
+    frame.attrs = {
+        "relation": relation.full_name,
+        "units": {name: column.unit for name, _, column in columns if column.unit},
+        "meanings": {name: column.meaning for name, _, column in columns if column.meaning},
+        "pseudonyms": [name for name, _, column in columns if column.privacy is Privacy.PSEUDONYM],
+    }
+    return frame
+
+
+def _is_word(column: Column) -> bool:
+    return bool(column.choices) and not column.is_list
+
+
+def _code(sql: str, column: Column) -> str:
+    """Words as numbers: a million strings are not made only to be counted again."""
+    if not _is_word(column):
+        return sql
+    words = ", ".join(f"'{choice}'" for choice in column.choices)
+    return f"CAST(coalesce(list_position([{words}], {sql}), 0) - 1 AS TINYINT)"
+
+
+def _coded(values: Any, column: Column) -> Any:
+    if not _is_word(column):
+        return _series(values)
+    return pd.Categorical.from_codes(values, categories=pd.Index(list(column.choices)))
+
+
+def to_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """An answer column by column."""
+    return pd.DataFrame({name: _series(values) for name, values in found.fetchnumpy().items()}, copy=False)
+
+
+def flat(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The answer with STRUCTs taken apart: `cost.managed` is a column."""
+    picked: list[str] = []
+    for name, kind in zip(found.columns, found.types, strict=True):
+        picked += _apart(name, _quoted(name), kind)
+    return found.project(", ".join(picked))
+
+
+def _apart(name: str, sql: str, kind: Any) -> list[str]:
+    if kind.id != "struct":
+        return [f"{sql} AS {_quoted(name)}"]
+    inside = [_apart(f"{name}.{below}", f"{sql}.{_quoted(below)}", inner) for below, inner in kind.children]
+    return [one for several in inside for one in several]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _series(values: Any) -> Any:
+    """Numpy's or pandas' own array of a column; masked values are missing."""
+    if not isinstance(values, np.ndarray):
+        return values
+    if values.dtype.kind == "M":
+        filled = values.filled(np.datetime64("NaT")) if isinstance(values, np.ma.MaskedArray) else values
+        return pd.DatetimeIndex(filled).tz_localize("UTC")
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    return _masked(values)
+
+
+def _masked(values: np.ma.MaskedArray[Any, Any]) -> Any:
+    missing = np.ma.getmaskarray(values)
+    match values.dtype.kind:
+        case "f":
+            return values.filled(np.nan)
+        case "i" | "u":
+            return pd.arrays.IntegerArray(np.asarray(values.data, dtype=np.int64), missing)
+        case "b":
+            return pd.arrays.BooleanArray(np.asarray(values.data, dtype=bool), missing)
+        case _:
+            held = np.asarray(values.data, dtype=object)
+            held[missing] = None
+            return held
