@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     seal_keys_retired: tuple[SecretStr, ...] = Field(
         (), description="former seal keys, JSON list: what they sealed can still be opened and is sealed anew"
     )
+    pseudonym_key: SecretStr | None = Field(
+        None, min_length=16, description="pseudonyms of analysts follow from it; by default from the seal key"
+    )
+    queries_port: int = Field(8097, ge=0, le=65535, description="`d2ev queries` for analysts; 0 picks a free port")
+    query_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description='who may ask `d2ev queries`, JSON: {"NAME": "sha256 of the key"}; `--new-key` makes one',
+    )
     oem_urls: dict[str, str] = Field(
         default_factory=dict,
         description='other addresses by OEM, JSON: {"simulator": "http://…"}; {"tesla.proxy": …} for one host',

@@ -30,6 +30,7 @@ from deploy.commands import (
     processes,
     push_key,
     release,
+    sql,
     tail,
     topics,
 )
@@ -70,6 +71,8 @@ def app() -> typer.Typer:
     cli.command("backtest")(backtest.backtest)
     cli.command("asyncapi")(asyncapi.asyncapi)
     cli.command("tail")(tail.tail)
+    cli.command("sql")(sql.sql)
+    cli.command("pseudonym")(sql.pseudonym)
     cli.command("explain")(explain.explain)
     cli.command("doctor")(doctor.doctor)
     cli.command("drill")(drill.drill)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -13,6 +13,8 @@ from tables.projection import leaves
 from tables.relations import Relation
 from tables.store import Store
 
+_INSTANT: Final = "timestamp with time zone"
+
 
 def snapshot(store: Store, relation: Relation) -> pd.DataFrame:
     """All rows of a relation as the store has them; `attrs` tells units, meanings, and what is a pseudonym."""
@@ -20,8 +22,10 @@ def snapshot(store: Store, relation: Relation) -> pd.DataFrame:
     picked = ", ".join(f'{_code(sql, column)} AS "{name}"' for name, sql, column in columns)
     query = f'SELECT {picked} FROM {relation.schema}."{relation.name}"'  # noqa: S608 - names are declared
     with store.ask(query) as found:
-        values = found.fetchnumpy()
-    frame = pd.DataFrame({name: _coded(values[name], column) for name, _, column in columns}, copy=False)
+        frame = to_frame(found)
+    for name, _, column in columns:
+        if _is_word(column):
+            frame[name] = pd.Categorical.from_codes(frame[name], categories=pd.Index(list(column.choices)))
     frame.attrs = {
         "relation": relation.full_name,
         "units": {name: column.unit for name, _, column in columns if column.unit},
@@ -43,15 +47,11 @@ def _code(sql: str, column: Column) -> str:
     return f"CAST(coalesce(list_position([{words}], {sql}), 0) - 1 AS TINYINT)"
 
 
-def _coded(values: Any, column: Column) -> Any:
-    if not _is_word(column):
-        return _series(values)
-    return pd.Categorical.from_codes(values, categories=pd.Index(list(column.choices)))
-
-
 def to_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
     """An answer column by column."""
-    return pd.DataFrame({name: _series(values) for name, values in found.fetchnumpy().items()}, copy=False)
+    kinds = dict(zip(found.columns, found.types, strict=True))
+    values = found.fetchnumpy()
+    return pd.DataFrame({name: _series(values[name], kinds[name].id) for name in found.columns}, copy=False)
 
 
 def flat(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
@@ -73,16 +73,12 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _series(values: Any) -> Any:
+def _series(values: Any, kind: str) -> Any:
     """Numpy's or pandas' own array of a column; masked values are missing."""
-    if not isinstance(values, np.ndarray):
-        return values
     if values.dtype.kind == "M":
         filled = values.filled(np.datetime64("NaT")) if isinstance(values, np.ma.MaskedArray) else values
-        return pd.DatetimeIndex(filled).tz_localize("UTC")
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    return _masked(values)
+        return pd.DatetimeIndex(filled).tz_localize("UTC") if kind == _INSTANT else pd.DatetimeIndex(filled)
+    return _masked(values) if isinstance(values, np.ma.MaskedArray) else values
 
 
 def _masked(values: np.ma.MaskedArray[Any, Any]) -> Any:

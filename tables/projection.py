@@ -13,11 +13,15 @@ from tables.relations import Relation
 
 #: Hex digits of a pseudonym: of 10 million names, two are told alike once in ten thousand.
 _DIGITS: Final = 20
+_PLACES: Final = {"_time": "TRY_CAST(t AS TIMESTAMPTZ)", "_partition": "p", "_offset": "o"}
 
 
 @dataclass(slots=True)
 class Records:
-    """Records of one topic, column by column; tombstones and what they deleted are not among them."""
+    """Records of one topic, column by column; tombstones and what they deleted are not among them.
+
+    Only events have times and offsets; keys of a fold over all partitions have no partition either.
+    """
 
     keys: list[str | None] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
@@ -45,15 +49,14 @@ def create(relation: Relation) -> str:
 
 
 def fill(relation: Relation, raw: str) -> str:
-    """SQL that fills it from the relation `raw` (k, v, and t, p, o where not folded), with $salt."""
+    """SQL that fills it from the relation `raw` (k, v, t, p, o), with $salt."""
     inside = [column for column in relation.columns if column.privacy is not Privacy.WITHHELD]
     parsed = f"TRY(json_transform(v, {_text(structure(inside))})) AS r"
     source = f"SELECT * FROM (SELECT *, {parsed} FROM {raw}) WHERE r IS NOT NULL"  # noqa: S608 - names are declared
     picked = [_shown(column, f'r."{column.name}"') for column in inside]
     if relation.key.privacy is not Privacy.WITHHELD:
         picked.insert(0, _shown(relation.key, "k"))
-    if not relation.folded:
-        picked += ["CAST(t AS TIMESTAMPTZ)", "p", "o"]
+    picked += [_PLACES[column.name] for column in relation.place]
     return f'INSERT INTO {relation.schema}."{relation.name}" SELECT {", ".join(picked)} FROM ({source})'  # noqa: S608
 
 

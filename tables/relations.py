@@ -12,10 +12,11 @@ from tables import TABLES
 from tables.columns import Column, Privacy, columns_of
 from tables.table import Table
 
-#: Records are found again by these.
+_PARTITION: Final = Column("_partition", "BIGINT", "of the log")
+#: Where a record is.
 _PLACE: Final = (
     Column("_time", "TIMESTAMPTZ", "when it was written down"),
-    Column("_partition", "BIGINT", "of the topic"),
+    _PARTITION,
     Column("_offset", "BIGINT", "place in the partition"),
 )
 #: Keys that are told under another name; others are open where nothing personal is.
@@ -49,8 +50,10 @@ class Relation:
 
     @property
     def place(self) -> tuple[Column, ...]:
-        """Where on the log a row is from; rows of a fold are from wherever."""
-        return () if self.folded else _PLACE
+        """Where on the log a row is from. What every partition needs to know, each of them has a row of."""
+        if not self.folded:
+            return _PLACE
+        return (_PARTITION,) if self.schema == "tables" else ()
 
     @property
     def all_columns(self) -> tuple[Column, ...]:

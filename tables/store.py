@@ -19,7 +19,7 @@ from tables.relations import Relation, relations
 _LOOKS: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _SEARCH: Final = "SET search_path = 'main,tables,topics'"
 _SHUT: Final = (
-    "SET TimeZone = 'UTC'",
+    "SET GLOBAL TimeZone = 'UTC'",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
@@ -69,8 +69,10 @@ class Store:
     def load(self, relation: Relation, records: Records) -> None:
         """What the relation holds is this, and nothing else."""
         raw: dict[str, Any] = {"k": _objects(records.keys), "v": _objects(records.values)}
-        if not relation.folded:
-            raw |= {"t": _objects(records.times), "p": np.array(records.partitions), "o": np.array(records.offsets)}
+        if records.times:
+            raw |= {"t": _objects(records.times), "o": np.array(records.offsets)}
+        if records.partitions:
+            raw["p"] = np.array(records.partitions)
         cursor = self._db.cursor()
         cursor.begin()
         cursor.execute(create(relation))

@@ -1,0 +1,1 @@
+"""For analysts: SQL, frames and files over all tables and topics, beside running workers."""
