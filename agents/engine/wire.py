@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 from msgspec import Struct
@@ -92,7 +91,7 @@ class Outbox:
             if common is None:
                 common = shared[name] = serde.headers(name, self._stage, clock)
             if origin is None:
-                ce_id = _identity(value or key_bytes + clock.isoformat().encode())
+                ce_id = serde.identity(value or key_bytes + clock.isoformat().encode())
             else:
                 if origin != last:
                     last, told = origin, {}
@@ -112,11 +111,6 @@ class Outbox:
             headers = (*serde.headers(DEAD_LETTER.name, self._stage, letter.at), ("ce_id", ce_id))
             letters.append(Outgoing(DEAD_LETTER.name, self._partition, None, serde.encode(letter), headers))
         return letters
-
-
-def _identity(value: bytes) -> bytes:
-    """The id of a job's result: its content."""
-    return blake2b(value, digest_size=12).hexdigest().encode()
 
 
 def letter(raw: Any, stage: str, cause: str, sealer: Sealer) -> DeadLetter:

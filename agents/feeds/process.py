@@ -29,7 +29,7 @@ from agents.settings import Settings
 from streams import serde
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.domain.feed_rules import known_until
-from streams.domain.forecasts import forecast_key, in_force, merge
+from streams.domain.forecasts import in_force, merge
 from streams.topics import CARBON, PRICE, Topic
 
 LOG = structlog.get_logger("d2ev")
@@ -71,10 +71,10 @@ def _keys(settings: Settings, feed: Feed, source: Source) -> Mapping[str, Secret
 def record(new: Forecast, partitions: int) -> Outgoing:
     """A vintage as it lies on its topic, in the partition of its tariff or region."""
     topic = _TOPICS[new.kind]
-    shared = serde.headers(topic.name, "feeds", new.issued_at)
-    ce_id = f"{forecast_key(new)}-{serde.rfc3339(new.issued_at)}".encode()
-    where = home_partition(new.key, partitions)
-    return Outgoing(topic.name, where, new.key.encode(), serde.encode(new), (*shared, ("ce_id", ce_id)))
+    value = serde.encode(new)
+    # Not by its time: what is corrected may have been issued in the same instant.
+    headers = (*serde.headers(topic.name, "feeds", new.issued_at), ("ce_id", serde.identity(value)))
+    return Outgoing(topic.name, home_partition(new.key, partitions), new.key.encode(), value, headers)
 
 
 class Feeds:

@@ -23,10 +23,9 @@ from streams.topics import CARBON, PREFERENCE, PRICE, REGISTRATION, Topic
 
 def record(topic: Topic, key: str, message: Contract, at: datetime, partitions: int) -> Outgoing:
     """A record of an outside producer, in the partition of its account, tariff or region."""
-    shared = serde.headers(topic.name, "demo", at)
-    ce_id = f"{key}-{at.timestamp():.0f}".encode()
-    where = home_partition(key, partitions)
-    return Outgoing(topic.name, where, key.encode(), serde.encode(message), (*shared, ("ce_id", ce_id)))
+    value = serde.encode(message)
+    headers = (*serde.headers(topic.name, "demo", at), ("ce_id", serde.identity(value)))
+    return Outgoing(topic.name, home_partition(key, partitions), key.encode(), value, headers)
 
 
 def enrolments(
