@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from agents.bridge.metrics import BridgeMetrics
-from agents.feeds.metrics import FeedMetrics
-from agents.guardian.metrics import GuardianMetrics
-from agents.ingress.metrics import IngressMetrics
 from agents.settings import PREFIX, Settings
 from deploy.cli import app
 from deploy.demo.scenarios import SCENARIOS
 from deploy.docs import FOLDER, pages, stages
+from deploy.monitoring.catalogue import families
 from oem_connectors.conformance import check
 from streams.topics import BY_NAME
 from tests.architecture.product import PACKAGES, ROOT
@@ -104,14 +101,7 @@ def test_settings_topics_and_metrics_that_a_page_names_exist(page: Path) -> None
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_SETTINGS
     assert set(re.findall(r"\bD2EV_[A-Z][A-Z_]*[A-Z]\b", text(page))) <= settings
     assert set(re.findall(r"\bd2ev\.[a-z.-]+\.v\d", text(page))) <= set(BY_NAME)
-    registries = (
-        GuardianMetrics().registry,
-        IngressMetrics().registry,
-        FeedMetrics().registry,
-        BridgeMetrics().registry,
-    )
-    families = [family for registry in registries for family in registry.collect()]
-    metrics = {name for family in families for name in (family.name, f"{family.name}_total")}
+    metrics = {name for family in families() for name in (family.name, *family.samples)}
     assert set(re.findall(r"`(d2ev_[a-z_]+)", text(page))) <= metrics
 
 
