@@ -29,6 +29,7 @@ class Entry(NamedTuple):
     key: str | None
     at: datetime
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def topic_named(name: str) -> Topic:
@@ -121,12 +122,13 @@ class Reader:
 
 
 def _entry(record: Any) -> Entry:
-    key = record.key()
+    key, headers = record.key(), record.headers() or ()
     return Entry(
         topic=BY_NAME[record.topic()],
         partition=record.partition(),
         offset=record.offset(),
         key=None if key is None else key.decode(errors="backslashreplace"),
-        at=serde.event_time(record.headers() or (), record.timestamp()[1]),
+        at=serde.event_time(headers, record.timestamp()[1]),
         value=record.value(),
+        headers=tuple(headers),
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from heapq import nlargest
+from itertools import islice
 from typing import Any
 
 from agents.sealing import Sealer
-from deploy.reading import Entry
+from deploy.choosing import Choice
+from deploy.reading import Entry, Reader
 from streams import serde, topics
 from streams.contracts.dead_letter import DeadLetter
+from streams.topics import Topic
 
 #: What is worth seeing of a message at a glance. The rest is in the JSON.
 ESSENTIAL: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +46,21 @@ ESSENTIAL: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def wanted(
+    reader: Reader, topic: Topic, choice: Choice, last: int | None, limit: int | None, *, from_start: bool
+) -> Iterator[Entry]:
+    """The chosen records as they come, up to `limit`; or the `last` of those that are there, oldest first."""
+    if last is None:
+        return islice(filter(choice, reader.follow(topic, from_start=from_start)), limit)
+    places = [(topic, partition) for partition in range(reader.partitions(topic))]
+    return iter(newest(filter(choice, reader.read(places)), last))
+
+
+def newest(entries: Iterable[Entry], count: int) -> list[Entry]:
+    """The newest of these by event time, in order; within a partition, by offset."""
+    return sorted(nlargest(count, entries, key=_age), key=_age)
+
+
 def line(entry: Entry) -> str:
     """Time, key and the essential fields, `name=value`; what is unknown is left out."""
     head = f"{_time(entry.at)}  {entry.key or '-'}  "
@@ -55,12 +74,14 @@ def line(entry: Entry) -> str:
     return head + " ".join(f"{name}={_word(value)}" for name, value in fields if value is not None)
 
 
-def as_json(entry: Entry, sealer: Sealer | None = None) -> str:
+def as_json(entry: Entry, sealer: Sealer | None = None, *, headers: bool = False) -> str:
     """The whole record as one JSON object; with `sealer`, a dead letter also shows the original key and value."""
     row: dict[str, Any] = {
         "topic": entry.topic.name, "partition": entry.partition, "offset": entry.offset, "key": entry.key,
         "time": serde.rfc3339(entry.at), "value": None,
     }  # fmt: skip
+    if headers:
+        row["headers"] = {name: value.decode(errors="backslashreplace") for name, value in entry.headers}
     if entry.value is not None:
         try:
             row["value"] = json.loads(entry.value)
@@ -79,6 +100,10 @@ def _opened(letter: DeadLetter, sealer: Sealer) -> dict[str, str | None]:
         name: None if text is None else sealer.open(text, context).decode(errors="backslashreplace")
         for name, text in sealed.items()
     }
+
+
+def _age(entry: Entry) -> tuple[datetime, int, int]:
+    return entry.at, entry.partition, entry.offset
 
 
 def _time(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""AsyncAPI's own parser reads the committed document without a remark; it is asked in Node, by a project that a lock pins."""
+"""AsyncAPI's own parser reads the committed document without a remark; a lock pins the project that asks it."""
 
 from __future__ import annotations
 
