@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.monitoring.catalogue import PROCESSES, Family, families
+from deploy.monitoring.catalogue import PROCESSES
 from tests.architecture.product import ROOT
 from tests.conformance.alert_cases import CASES, Case
+from tests.conformance.exported import complaints
 
 MONITORING = ROOT / "deploy" / "monitoring"
 RULES = MONITORING / "rules" / "d2ev.yaml"
@@ -21,28 +22,6 @@ GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text(encoding="utf-8"))
 ALERTS: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 EACH_ALERT = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
-FAMILIES: dict[str, Family] = {sample: family for family in families() for sample in family.samples}
-#: What Prometheus itself adds to every series, and a histogram to its buckets.
-ADDED = {"job", "instance", "le"}
-METRIC = re.compile(r"\b(d2ev_\w+|up)\b(?:\{([^}]*)\})?")
-MATCHER = re.compile(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"')
-GROUPED = re.compile(r"\b(?:by|without|on|ignoring) \(([^)]*)\)")
-
-
-def complaints(expression: str) -> list[str]:
-    """What an expression names that no process exports."""
-    found: list[str] = []
-    labels = set(ADDED)
-    for name, matchers in METRIC.findall(expression):
-        family = FAMILIES.get(name)
-        if family is None and name != "up":
-            found.append(f"no process exports {name}")
-            continue
-        own = {*(family.labels if family else ()), *ADDED}
-        labels |= own
-        found += [f"{name} has no label {label}" for label, _ in MATCHER.findall(matchers) if label not in own]
-    grouped = {label.strip() for names in GROUPED.findall(expression) for label in names.split(",")} - {""}
-    return found + [f"nothing here has the label {label}" for label in sorted(grouped - labels)]
 
 
 @pytest.fixture(scope="module")
