@@ -74,8 +74,8 @@ def pipeline(
     )
 
 
-def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
-    """A worker that runs the whole pipeline."""
+def build(settings: Settings, http: httpx.AsyncClient | None = None, *, expanded: bool = False) -> Worker:
+    """A worker that runs the whole pipeline. `expanded`: there were fewer partitions until lately."""
     metrics = Metrics()
     clock: Clock = SystemClock() if settings.clock == "system" else LogClock()
     sealer = settings.sealer()
@@ -89,6 +89,7 @@ def build(settings: Settings, http: httpx.AsyncClient | None = None) -> Worker:
     cars: Cars
     stages = pipeline(settings, lambda: cars, clock, metrics, sealer, to_phones)
     worker = Worker(settings, stages, clock, metrics, sealer)
+    worker.runtime.expanded = expanded
     custody, sender = (next(one for one in stages if one.name == name) for name in ("accounts", "commands"))
     lane = worker.runtime.lane
     cars = Cars(

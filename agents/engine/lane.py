@@ -18,6 +18,7 @@ from agents.engine.jobs import Jobs
 from agents.engine.log import Outgoing
 from agents.engine.stage import Effects, Job, Memory, Record, Revoked, Stage, StoreDamaged, Work
 from agents.engine.store import PartitionRows
+from agents.engine.strays import parted
 from agents.engine.wire import Outbox, Refused, decoded, event_time, letter
 from agents.failpoints import reach
 from streams.contracts.dead_letter import DeadLetter
@@ -153,13 +154,24 @@ class StageLane:
         if chunk.topic == TICK.name and not self._beat(good):
             return
         reports = self._runtime.reporter[chunk.topic] == self._stage.name
+        good, moved = await self._send_home(chunk, good, reports=reports)
         dead = [self._letter(item.raw, item.cause) for item in refused] if reports else []
         work = self._step(good, dead)
         for error in work.put_off:
             self._runtime.metrics.log_put_off(self._stage.name, self.partition, error)
         work.effects.dead.extend(dead)
         await self._make_durable(work.effects, chunk)
-        self._count(chunk, work.touched, len(dead))
+        self._count(chunk, work.touched + moved, len(dead))
+
+    async def _send_home(self, chunk: Chunk, good: list[Record], *, reports: bool) -> tuple[list[Record], int]:
+        """What is this partition's; the rest goes on to its own. After an expansion some write by the old number."""
+        if not self._runtime.expanded:
+            return good, 0
+        ours, strays = parted(chunk.topic, good, self.partition, self._runtime.partitions)
+        if not (strays and reports):
+            return ours, 0
+        await self._runtime.writer.write(strays)
+        return ours, len(strays)
 
     def _beat(self, ticks: list[Record]) -> bool:
         """Every stage sees every tick, behind all that waits before it: its heartbeat. Some also act on it."""

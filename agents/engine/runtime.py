@@ -34,6 +34,8 @@ class Runtime:
         self.partitions = partitions
         self.writer = writer
         self.sealer = sealer
+        #: Whether there were fewer partitions until lately, by whose number some may still write.
+        self.expanded = False
         self.metrics = metrics
         self.crash = crash
         self.epoch: Callable[[], int] = lambda: 0
