@@ -22,6 +22,7 @@ from deploy.commands import (
     doctor,
     drill,
     explain,
+    export,
     feeds,
     guardian,
     ingress,
@@ -72,6 +73,7 @@ def app() -> typer.Typer:
     cli.command("asyncapi")(asyncapi.asyncapi)
     cli.command("tail")(tail.tail)
     cli.command("sql")(sql.sql)
+    cli.command("export")(export.export)
     cli.command("pseudonym")(sql.pseudonym)
     cli.command("explain")(explain.explain)
     cli.command("doctor")(doctor.doctor)

@@ -57,16 +57,23 @@ def to_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
 def flat(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """The answer with STRUCTs taken apart: `cost.managed` is a column."""
     picked: list[str] = []
-    for name, kind in zip(found.columns, found.types, strict=True):
-        picked += _apart(name, _quoted(name), kind)
+    for place, (name, kind) in enumerate(zip(found.columns, found.types, strict=True), start=1):
+        again = found.columns[: place - 1].count(name)
+        picked += _apart(f"{name}_{again}" if again else name, f"#{place}", kind)
     return found.project(", ".join(picked))
 
 
 def _apart(name: str, sql: str, kind: Any) -> list[str]:
     if kind.id != "struct":
         return [f"{sql} AS {_quoted(name)}"]
-    inside = [_apart(f"{name}.{below}", f"{sql}.{_quoted(below)}", inner) for below, inner in kind.children]
+    inside = [
+        _apart(f"{name}.{below}", f"struct_extract({sql}, {_text(below)})", inner) for below, inner in kind.children
+    ]
     return [one for several in inside for one in several]
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

@@ -53,7 +53,7 @@ class Relation:
         """Where on the log a row is from. What every partition needs to know, each of them has a row of."""
         if not self.folded:
             return _PLACE
-        return (_PARTITION,) if self.schema == "tables" else ()
+        return (_PARTITION,) if self.schema == "tables" and self.key.privacy is Privacy.OPEN else ()
 
     @property
     def all_columns(self) -> tuple[Column, ...]:

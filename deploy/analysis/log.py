@@ -48,7 +48,7 @@ class Log:
         done, total = 0, sum(sizes.values())
         found = {}
         for one in wanted:
-            taking: _Fold | _Events = _Fold(apart=one.schema == "tables") if one.folded else _Events()
+            taking: _Fold | _Events = _Fold(apart=bool(one.place)) if one.folded else _Events()
             for batch in self._records(one.log(self._settings.app_id), cut[one.full_name]):
                 taking.take(batch)
                 done += len(batch)

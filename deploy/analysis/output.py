@@ -18,6 +18,7 @@ import duckdb
 
 from streams.serde import rfc3339
 from tables.frames import flat
+from tables.store import BadQuery
 
 Format = Literal["table", "csv", "json", "parquet"]
 #: Rows of a table for people; the other formats give all.
@@ -64,6 +65,8 @@ def whole(path: Path) -> Iterator[Path]:
 
 def rows(found: duckdb.DuckDBPyRelation) -> Iterator[dict[str, Any]]:
     """The answer row by row, as JSON has it."""
+    if len(set(found.columns)) < len(found.columns):
+        raise BadQuery("two columns have the same name; tell them apart with AS")
     for row in found.iter_rows():
         yield {name: plain(value) for name, value in zip(found.columns, row, strict=True)}
 
