@@ -17,6 +17,7 @@ from agents.engine.stage import Stage
 from agents.metrics import Metrics
 from agents.sealing import KEY_BYTES, Sealer
 from agents.settings import Settings
+from deploy import kubernetes
 from deploy.monitoring.catalogue import PROCESSES
 from deploy.monitoring.files import dashboards, metric_rows
 from deploy.setting_rows import setting_rows
@@ -33,12 +34,14 @@ def pages() -> Mapping[str, str]:
     return {
         "asyncapi.json": json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n",
         "flow.md": flow(stages()),
+        "kubernetes-values.md": chart_values(),
         "metrics.md": metrics(),
         "openapi.json": json.dumps(app.document(), indent=2, ensure_ascii=False) + "\n",
         "settings.md": settings(),
         "tables.md": tables(),
         "topics.md": topics(),
         **{f"../deploy/monitoring/dashboards/{name}": text for name, text in dashboards().items()},
+        **{f"../deploy/helm/d2ev/{name}": text for name, text in kubernetes.files().items()},
     }
 
 
@@ -140,6 +143,16 @@ def settings() -> str:
         "Read once at the start from the environment. An unknown `D2EV_` name or a bad value stops the start with one "
         "line. `d2ev doctor --settings` prints the values in force.",
         _table(("Variable", "Value", "Default", "What"), rows),
+    )
+
+
+def chart_values() -> str:
+    """Every value of the Helm chart."""
+    return _page(
+        "Values of the chart",
+        "What `helm install` takes by `--set` or `--values`; [kubernetes.md](kubernetes.md) says how. An unknown name "
+        "or a bad value is refused before anything is changed.",
+        _table(("Value", "Default", "What"), kubernetes.value_rows()),
     )
 
 
