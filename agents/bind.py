@@ -11,6 +11,7 @@ from agents.engine import transport
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
 from agents.engine.tables import TableManager
+from agents.kafka import for_faust
 from agents.settings import Settings
 from streams.topics import TICK
 from tables.table import Table
@@ -23,7 +24,8 @@ def faust_app(settings: Settings) -> Any:
     transport.register()
     app = faust.App(
         settings.app_id,
-        broker=f"{transport.SCHEME}://{settings.bootstrap}",
+        broker=[f"{transport.SCHEME}://{one}" for one in settings.bootstrap.split(",")],
+        broker_credentials=for_faust(settings),
         store="rocksdb://",
         TableManager=TableManager,
         datadir=str(settings.data_dir),

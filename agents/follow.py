@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.clock import LogClock
+from agents.kafka import for_aiokafka
 from agents.said import Said
 from agents.settings import Settings
 from streams import serde
@@ -109,7 +110,7 @@ class LogReader(ABC):
     async def _read(self, *, for_ever: bool) -> None:
         places = [TopicPartition(topic, p) for topic in self._sources for p in range(self._settings.partitions)]
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap,
+            **for_aiokafka(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=int(ANSWER_SECONDS * 1000),

@@ -11,6 +11,7 @@ import structlog
 from aiokafka.errors import KafkaTimeoutError
 
 from agents.engine.log import LogWriter, NotDurable, Outgoing
+from agents.kafka import KafkaAccess
 
 LOG = structlog.get_logger("d2ev")
 #: The least patient maker waits five seconds for our answer.
@@ -116,6 +117,6 @@ async def _stopped(writer: Writer) -> None:
         LOG.warning("a writer did not stop well", error=type(error).__name__)
 
 
-def journal(bootstrap: str) -> Journal:
+def journal(kafka: KafkaAccess) -> Journal:
     """A journal on this Kafka."""
-    return Journal(lambda: LogWriter(bootstrap, timeout_ms=int(WRITE_SECONDS * 1000)))
+    return Journal(lambda: LogWriter(kafka, timeout_ms=int(WRITE_SECONDS * 1000)))

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from agents.issuer import Issuer
+from agents.kafka import KafkaAccess
 from agents.sealing import KEY_BYTES, Sealer
 
 PREFIX = "D2EV_"
@@ -37,13 +38,12 @@ class BadSettings(ValueError):
     """The settings cannot be used; the message says which, and how to mend it."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, KafkaAccess):
     """How a D2EV process runs."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True, frozen=True)
 
     env: Literal["demo", "development", "production"] = Field("development", description="production refuses shortcuts")
-    bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap address, host:port")
     app_id: str = Field("d2ev", pattern=r"^[a-z0-9-]+$", description="consumer group and prefix of the changelogs")
     partitions: int = Field(6, ge=1, le=1000, description="partitions of every topic; the same for all")
     replication: int = Field(1, ge=1, le=9, description="replicas of every topic; production needs 3")
@@ -133,14 +133,6 @@ class Settings(BaseSettings):
     held_file: Path = Field(Path("data/held.json"), description="where the guardian keeps its copy of the held cars")
     releases_per_minute: int = Field(600, ge=1, le=100_000, description="most cars a guardian starts in a minute")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
-
-    @field_validator("bootstrap")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError("give host:port")
-        return value
 
     @field_validator("issuers")
     @classmethod
@@ -255,6 +247,7 @@ def _refuse_shortcuts(settings: Settings) -> None:
     if settings.env != "production":
         return
     problems = {
+        "D2EV_KAFKA_PROTOCOL": settings.kafka_protocol == "PLAINTEXT" and "production talks to Kafka over TLS",
         "D2EV_REPLICATION": settings.replication < 3 and "production needs 3 replicas",
         "D2EV_SEAL_KEY": settings.seal_key is None and "production needs a seal key (base64 of 32 random bytes)",
         "D2EV_ISSUERS": any(

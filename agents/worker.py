@@ -33,7 +33,7 @@ class Worker:
         self.settings = settings
         self.metrics = metrics
         self.app = bind.faust_app(settings)
-        self.writer = LogWriter(settings.bootstrap)
+        self.writer = LogWriter(settings)
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
         self._clock = clock

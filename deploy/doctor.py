@@ -19,6 +19,7 @@ from agents.feeds.process import keys_lacking
 from agents.google import service_account
 from agents.ingress.hooks import SECRET, doors
 from agents.ingress.stream import source
+from agents.kafka import for_librdkafka
 from agents.push.phones import keys
 from agents.push.webpush import public_key
 from agents.settings import BadSettings, Settings, load
@@ -95,7 +96,7 @@ def _names() -> Iterator[Finding]:
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0, "error_cb": lambda _: None})
+    admin = AdminClient({**for_librdkafka(settings), "log_level": 0, "error_cb": lambda _: None})
     try:
         found = admin.list_topics(timeout=_SECONDS)
     except KafkaException as error:

@@ -38,7 +38,7 @@ async def main(port: int, vehicles: int, seed: int, settings: Settings) -> None:
     now = datetime.now(UTC)
     world = World(home_now(commuters(vehicles, now - timedelta(days=1), _DAYS, seed), now), _now, seed)
     runner, url = await serve(world, port)
-    writer = LogWriter(settings.bootstrap)
+    writer = LogWriter(settings)
     try:
         await writer.start()
         await writer.write(enrolments(world, settings.sealer(), settings.partitions, now))

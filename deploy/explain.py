@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.kafka import KafkaAccess
 from agents.partitions import home_partition
 from deploy.brokers.errors import BrokerError
 from deploy.reading import Entry, Reader
@@ -95,13 +96,13 @@ _FIELDS: Mapping[str, str] = {
 }
 
 
-def look_up(bootstrap: str, car: str, until: datetime | None) -> Known:
-    """Everything the topics at `bootstrap` know of `car` up to `until`.
+def look_up(kafka: KafkaAccess, car: str, until: datetime | None) -> Known:
+    """Everything the topics know of `car` up to `until`.
 
     Raises BrokerError when Kafka does not answer or knows nothing of the car.
     """
     known = Known(car, until)
-    with Reader(bootstrap) as reader:
+    with Reader(kafka) as reader:
         home = home_partition(car, reader.partitions(REGISTRATION))
         for entry in reader.read([(topic, home) for topic in READ]):
             known.take(entry)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from agents.kafka import KafkaAccess, for_librdkafka
 from deploy.brokers.errors import BrokerError
 from streams import serde
 from streams.topics import BY_NAME, TOPICS, Topic
@@ -47,11 +48,11 @@ class Reader:
     Raises BrokerError when nothing answers at `bootstrap`, when the broker goes away, or when a topic is missing.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._bootstrap = kafka.bootstrap
         self._lost = False
         settings: dict[str, Any] = {
-            "bootstrap.servers": bootstrap,
+            **for_librdkafka(kafka),
             "group.id": "d2ev-reader",  # asked for by the client; nothing joins or commits
             "enable.auto.commit": False,
             "enable.partition.eof": True,

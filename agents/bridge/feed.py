@@ -16,6 +16,7 @@ from agents.bridge.firestore import FirestoreError, Later
 from agents.bridge.metrics import BridgeMetrics
 from agents.bridge.sink import Sink
 from agents.engine.log import NotDurable
+from agents.kafka import for_aiokafka
 from agents.settings import Settings
 from streams.topics import STATUS
 
@@ -70,7 +71,7 @@ class Feed:
         session_ms = int(self._settings.session_timeout_seconds * 1000)
         consumer = AIOKafkaConsumer(
             STATUS.name,
-            bootstrap_servers=self._settings.bootstrap,
+            **for_aiokafka(self._settings),
             group_id=f"{self._settings.app_id}-bridge",
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 3,

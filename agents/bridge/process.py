@@ -37,7 +37,7 @@ class Bridge:
         self._settings, self._clock = settings, SystemClock()
         self._sealer = settings.sealer()
         self._http = make_http()
-        self._journal = journal(settings.bootstrap)
+        self._journal = journal(settings)
         self._feed = None if settings.firestore is None else self._made_feed()
         self._reader = KnownReader(settings) if settings.firestore_hook else None
         self.hook = self._made_hook() if settings.firestore_hook else None

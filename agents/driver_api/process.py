@@ -44,7 +44,7 @@ class DriverApi:
         wall = SystemClock()
         self.metrics = ApiMetrics()
         self._http = httpx.AsyncClient(follow_redirects=False)
-        self._journal: Journal = journal(settings.bootstrap)
+        self._journal: Journal = journal(settings)
         self.read = ReadModel(settings)
         sealer, clock = settings.sealer(), self.read.clock
         verifier = Verifier(settings.issuers, self._http, wall)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
+
+from agents.kafka import KafkaAccess, for_aiokafka
 
 BATCH_BYTES = 1_000_000
 REQUEST_BYTES = 8 * 1_048_576
@@ -31,20 +33,19 @@ class NotDurable(RuntimeError):
 class LogWriter:
     """A producer whose only verb is: write these, and come back when all replicas have them."""
 
-    def __init__(self, bootstrap: str, auth: Mapping[str, Any] | None = None, timeout_ms: int = 30_000) -> None:
+    def __init__(self, kafka: KafkaAccess, timeout_ms: int = 30_000) -> None:
+        self._kafka = kafka
         self._settings: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
             "acks": "all",
             "enable_idempotence": True,
             "max_batch_size": BATCH_BYTES,
             "max_request_size": REQUEST_BYTES,
             "request_timeout_ms": timeout_ms,
-            **(auth or {}),
         }
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        self._producer = AIOKafkaProducer(**self._settings)
+        self._producer = AIOKafkaProducer(**for_aiokafka(self._kafka), **self._settings)
         await self._producer.start()
 
     async def stop(self) -> None:

@@ -96,7 +96,7 @@ class Feeds:
         self._askers = askers
         self._clock = clock or SystemClock()
         self._chance = chance
-        self._journal: Journal = journal(settings.bootstrap)
+        self._journal: Journal = journal(settings)
         self._taken: dict[str, deque[bytes]] = {feed.name: deque(maxlen=_TAKEN_UP) for feed in feeds}
 
     async def run(self) -> None:

@@ -28,7 +28,7 @@ class Ingress:
         ticks = LogClock() if settings.clock == "log" else None
         clock: Clock = ticks or SystemClock()
         self._roll = Roll(settings, ticks)
-        self._journal: Journal = journal(settings.bootstrap)
+        self._journal: Journal = journal(settings)
         intake = Intake(self._roll.find, self._journal, settings.sealer(), clock, self.metrics, settings.partitions)
         self._doors: Mapping[str, Door] = doors(connectors, settings.oem_apps)
         self.hooks = Hooks(self._doors, intake, self.metrics, lambda: self.ready)

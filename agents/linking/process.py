@@ -66,7 +66,7 @@ class Linking:
     def __init__(self, settings: Settings, connectors: Mapping[str, Connector]) -> None:
         self._settings, self._clock = settings, SystemClock()
         self._makers = Makers(settings, connectors)
-        self._journal = Journal(lambda: LogWriter(settings.bootstrap))
+        self._journal = Journal(lambda: LogWriter(settings))
         self.linker = self._makers.linker(self._clock, self._publish)
 
     async def one(

@@ -23,7 +23,7 @@ def explain(
     from deploy.explain_text import text
 
     until = None if at is None else instant("--at", at)
-    known = look_up(load().bootstrap, _car(car), until)
+    known = look_up(load(), _car(car), until)
     print(json.dumps(as_object(known), ensure_ascii=False) if as_json else text(known))
 
 

@@ -40,7 +40,7 @@ def tail(
     chosen = choice(found, car=car, account=account, since=begin, where=where or ())
     settings = load()
     sealer = settings.sealer() if unseal else None
-    with Reader(settings.bootstrap) as reader:
+    with Reader(settings) as reader:
         try:
             for entry in wanted(reader, found, chosen, last, limit, from_start=from_start or begin is not None):
                 whole = as_json or headers or unseal

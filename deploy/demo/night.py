@@ -150,7 +150,7 @@ class Night:
         else:
             topics.apply(self.settings)
         bootstrap = self.settings.bootstrap
-        self.writer = LogWriter(bootstrap)
+        self.writer = LogWriter(self.settings)
         await self.writer.start()
         stack.push_async_callback(self.writer.stop)
         self.workers = self.make_workers(options.run_dir, environment(self.settings))

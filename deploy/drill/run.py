@@ -83,7 +83,7 @@ async def _registry(world: World, cars: list[HeldCar], settings: Settings, *, br
     topics = {topic.name: topic.partitions for topic in wanted(settings)}
     with EmbeddedBroker(topics) as broker:
         there = settings.model_copy(update={"bootstrap": broker.bootstrap})
-        writer = LogWriter(broker.bootstrap)
+        writer = LogWriter(there)
         await writer.start()
         await writer.write(left_behind(world, cars, settings, settings.sealer()))
         await writer.stop()

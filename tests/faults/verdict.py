@@ -169,7 +169,7 @@ def read(night: Night, topics: Sequence[Topic]) -> Topics:
     """Everything on these topics, decoded, in order per partition."""
     found: Topics = {topic.name: [] for topic in topics}
     places = [(topic, partition) for topic in topics for partition in range(night.options.partitions)]
-    with Reader(night.settings.bootstrap) as reader:
+    with Reader(night.settings) as reader:
         for entry in reader.read(places):
             if entry.value is not None:
                 found[entry.topic.name].append(serde.decode(entry.topic.name, entry.value))

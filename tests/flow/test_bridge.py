@@ -76,7 +76,7 @@ async def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> No
 
 
 async def write(settings: Settings, records: Sequence[Outgoing]) -> None:
-    writer = LogWriter(settings.bootstrap)
+    writer = LogWriter(settings)
     await writer.start()
     await writer.write(records)
     await writer.stop()
@@ -89,7 +89,7 @@ def told(car: str, number: int | None) -> Outgoing:
 
 async def read(settings: Settings, topic: Topic) -> list[Any]:
     def all_of_it() -> list[Any]:
-        with Reader(settings.bootstrap) as reader:
+        with Reader(settings) as reader:
             found = list(reader.read([(topic, partition) for partition in range(PARTITIONS)]))
         return [None if one.value is None else serde.decode(topic.name, one.value) for one in found]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from confluent_kafka import Producer
 
+from agents.kafka import KafkaAccess
 from agents.partitions import home_partition
 from deploy.brokers.embedded import EmbeddedBroker
 from deploy.brokers.errors import BrokerError
@@ -124,7 +125,7 @@ def test_a_topic_that_is_not_there_is_named_with_the_remedy(monkeypatch: pytest.
 
 def test_reading_ends_where_the_log_ends(broker: EmbeddedBroker) -> None:
     evening(broker)
-    with Reader(broker.bootstrap) as reader:
+    with Reader(KafkaAccess(bootstrap=broker.bootstrap)) as reader:
         places = [(COMMAND, partition) for partition in range(reader.partitions(COMMAND))]
         assert [entry.offset for entry in reader.read(places)] == [0, 1, 2]
 
@@ -132,7 +133,7 @@ def test_reading_ends_where_the_log_ends(broker: EmbeddedBroker) -> None:
 def test_a_broker_that_goes_away_ends_the_watching_in_one_line(broker: EmbeddedBroker) -> None:
     evening(broker)
     address = broker.bootstrap
-    with Reader(address) as reader:
+    with Reader(KafkaAccess(bootstrap=address)) as reader:
         entries = reader.follow(STATUS, from_start=True)
         assert next(entries).key == CAR
         broker.stop()

@@ -22,7 +22,7 @@ NAMES = {HELD.name: HELD.name} | {table.name: table.changelog(PLAIN.app_id) for 
 
 
 async def write(settings: Settings, *records: Said) -> None:
-    writer = LogWriter(settings.bootstrap)
+    writer = LogWriter(settings)
     await writer.start()
     await writer.write(Outgoing(NAMES[one.source], 0, one.key.encode(), one.value) for one in records)
     await writer.stop()

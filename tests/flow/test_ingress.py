@@ -109,7 +109,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 
 async def write(settings: Settings, records: Sequence[Outgoing]) -> None:
-    writer = LogWriter(settings.bootstrap)
+    writer = LogWriter(settings)
     await writer.start()
     await writer.write(records)
     await writer.stop()
@@ -131,7 +131,7 @@ async def read(settings: Settings, topic: Topic) -> list[Any]:
     """Every message of a topic."""
 
     def all_of_it() -> list[Any]:
-        with Reader(settings.bootstrap) as reader:
+        with Reader(settings) as reader:
             found = list(reader.read([(topic, partition) for partition in range(PARTITIONS)]))
         for one in found:
             assert one.key is None or one.partition == home_partition(one.key, PARTITIONS)

@@ -58,7 +58,7 @@ async def pipeline(kafka: Kafka, directory: Path) -> AsyncIterator[Pipeline]:
         workers = Workers(directory, environment)
         stack.push_async_callback(workers.close)
         await workers.start("one")
-        writer = LogWriter(settings.bootstrap)
+        writer = LogWriter(settings)
         await writer.start()
         stack.push_async_callback(writer.stop)
         read = [TELEMETRY.name, REGISTRATION.name, VEHICLE.name]

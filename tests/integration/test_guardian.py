@@ -84,7 +84,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 async def tell(settings: Settings, records: Iterable[Said]) -> None:
     topics = {HELD.name: HELD.name} | {table.name: table.changelog(settings.app_id) for table in (ACCOUNTS, KEYS)}
-    writer = LogWriter(settings.bootstrap)
+    writer = LogWriter(settings)
     await writer.start()
     await writer.write(
         Outgoing(topics[said.source], home_partition(said.key, settings.partitions), said.key.encode(), said.value)

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.engine.log import LogWriter, Outgoing
+from agents.kafka import KafkaAccess
 from deploy.demo.quiet import NeverQuiet, Quiet
 from deploy.demo.workers import WorkerFailed, Workers
 from streams import serde
@@ -90,7 +91,7 @@ async def rig(kafka: Kafka, run_dir: Path, program: Sequence[str] = PROGRAM) -> 
         "D2EV_BOOTSTRAP": kafka.bootstrap, "D2EV_APP_ID": APP, "D2EV_PARTITIONS": str(PARTITIONS),
         "D2EV_CLOCK": "log", "D2EV_FETCH_WAIT_MS": "20", "D2EV_SESSION_TIMEOUT_SECONDS": "4",
     }  # fmt: skip
-    workers, writer = Workers(run_dir, environment, program), LogWriter(kafka.bootstrap)
+    workers, writer = Workers(run_dir, environment, program), LogWriter(KafkaAccess(bootstrap=kafka.bootstrap))
     await writer.start()
     try:
         yield Rig(kafka.bootstrap, workers, writer)

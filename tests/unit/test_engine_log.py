@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaTimeoutError, NotEnoughReplicasError
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from agents.engine.log import LogWriter, NotDurable, Outgoing
+from agents.kafka import KafkaAccess
 
 RECORD = Outgoing("topic", 0, b"key", b"value")
 
@@ -43,7 +44,7 @@ class Producer:
 
 
 def writer(producer: Producer) -> LogWriter:
-    made = LogWriter("127.0.0.1:1")
+    made = LogWriter(KafkaAccess(bootstrap="127.0.0.1:1"))
     made._producer = producer
     return made
 
@@ -71,4 +72,4 @@ async def test_anything_else_is_not_durable(producer: Producer) -> None:
 
 async def test_nothing_is_written_before_it_has_started() -> None:
     with pytest.raises(NotDurable):
-        await LogWriter("127.0.0.1:1").write([RECORD])
+        await LogWriter(KafkaAccess(bootstrap="127.0.0.1:1")).write([RECORD])

@@ -53,6 +53,7 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
     ("changes", "setting"),
     [
         ({"replication": 1}, "D2EV_REPLICATION"),
+        ({"kafka_protocol": "PLAINTEXT"}, "D2EV_KAFKA_PROTOCOL"),
         ({"seal_key": None}, "D2EV_SEAL_KEY"),
         ({"clock": "log"}, "D2EV_CLOCK"),
         ({"api_url": "http://localhost:8095"}, "D2EV_API_URL"),
@@ -68,7 +69,9 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
     ],
 )
 def test_production_refuses_shortcuts(changes: dict[str, object], setting: str) -> None:
-    good = {"env": "production", "replication": 3, "seal_key": "A" * 43 + "=", "clock": "system"}
+    good: dict[str, object] = {"env": "production", "replication": 3, "seal_key": "A" * 43 + "=", "clock": "system"}
+    good |= {"kafka_protocol": "SSL"}
+    assert load({}, **good).env == "production"
     with pytest.raises(BadSettings, match=f"^{setting}: production"):
         load({}, **{**good, **changes})
 
