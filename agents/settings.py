@@ -65,6 +65,9 @@ class Settings(BaseSettings, KafkaAccess):
         None, min_length=16, description="pseudonyms of analysts follow from it; by default from the seal key"
     )
     queries_port: int = Field(8097, ge=0, le=65535, description="`d2ev queries` for analysts; 0 picks a free port")
+    queries_url: str | None = Field(
+        None, description="https address under which tools reach `d2ev queries`; by default this machine's own"
+    )
     query_keys: dict[str, str] = Field(
         default_factory=dict,
         description='who may ask `d2ev queries`, JSON: {"NAME": "sha256 of the key"}; `--new-key` makes one',
@@ -141,7 +144,7 @@ class Settings(BaseSettings, KafkaAccess):
             raise ValueError("two issuers need a prefix that tells their drivers apart")
         return value
 
-    @field_validator("api_url")
+    @field_validator("api_url", "queries_url")
     @classmethod
     def _reachable(cls, value: str | None) -> str | None:
         if value is None:

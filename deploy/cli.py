@@ -26,10 +26,12 @@ from deploy.commands import (
     feeds,
     guardian,
     ingress,
+    migrate,
     oem,
     plan,
     processes,
     push_key,
+    queries,
     release,
     sql,
     tail,
@@ -37,12 +39,13 @@ from deploy.commands import (
 )
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
+from deploy.migrate.errors import CannotExpand
 from deploy.topics import TopicsDiffer
 from oem_connectors.registry import RegistryError
 
 #: What a user can mend; everything else is a defect and keeps its traceback.
 BAD_INPUT = (BadSettings, ValueError, RegistryError)
-TROUBLE = (BrokerError, TopicsDiffer, WorkerFailed, NeverQuiet, VariantFailed)
+TROUBLE = (BrokerError, TopicsDiffer, CannotExpand, WorkerFailed, NeverQuiet, VariantFailed)
 
 
 def app() -> typer.Typer:
@@ -67,6 +70,7 @@ def app() -> typer.Typer:
     cli.add_typer(oem.app(), name="oem")
     cli.add_typer(topics.app(), name="topics")
     cli.add_typer(broker.app(), name="broker")
+    cli.command("migrate")(migrate.migrate)
     cli.add_typer(bench.app(), name="bench")
     cli.command("plan")(plan.plan)
     cli.command("backtest")(backtest.backtest)
@@ -74,6 +78,7 @@ def app() -> typer.Typer:
     cli.command("tail")(tail.tail)
     cli.command("sql")(sql.sql)
     cli.command("export")(export.export)
+    cli.command("queries")(queries.queries)
     cli.command("pseudonym")(sql.pseudonym)
     cli.command("explain")(explain.explain)
     cli.command("doctor")(doctor.doctor)

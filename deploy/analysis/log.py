@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from agents.kafka import for_librdkafka
 from agents.settings import Settings
 from deploy.brokers.errors import BrokerError
 from deploy.reading import CONNECT_SECONDS, SILENCE_SECONDS
@@ -171,7 +172,7 @@ def _text(value: bytes) -> str:
 def _client(settings: Settings, on_error: Callable[[Any], None]) -> Any:
     return Consumer(
         {
-            "bootstrap.servers": settings.bootstrap,
+            **for_librdkafka(settings),
             "group.id": "d2ev-analysis",  # asked for by the client; nothing joins or commits
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -1,0 +1,1 @@
+"""Questions over HTTP: read-only, with API keys and limits."""
