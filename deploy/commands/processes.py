@@ -17,11 +17,13 @@ def worker() -> None:
     """Run a worker: all stages, on the partitions that Kafka gives it. Configured by D2EV_* variables."""
     from agents.settings import load
     from deploy.logs import configure
+    from deploy.topics import check_worker
 
     settings = load()
     configure(settings.log_level)
+    expanded = check_worker(settings)
     use_uvloop()
-    code = asyncio.run(_serve(settings))
+    code = asyncio.run(_serve(settings, expanded=expanded))
     sys.stdout.flush()
     # Faust's threads may outlive a broken connection; everything that matters is durable by now.
     os._exit(code)
@@ -35,13 +37,13 @@ def use_uvloop() -> None:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
-async def _serve(settings: object) -> int:
+async def _serve(settings: object, *, expanded: bool) -> int:
     from agents.app import build
     from agents.health import serve
     from agents.settings import Settings
 
     assert isinstance(settings, Settings)
-    running = build(settings)
+    running = build(settings, expanded=expanded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -43,10 +43,15 @@ def apply() -> None:
     print(f"created {len(made)} topics" if made else "all topics exist and agree")
 
 
-def check() -> None:
-    """Refuse mismatched partition counts, before a worker would."""
+def check(as_json: Json = False) -> None:
+    """Compare the cluster's topics with the declarations. Exit code 1 when they differ, 0 when all is well."""
     from agents.settings import load
-    from deploy.topics import check as verify
+    from deploy.topics import check_all
 
-    verify(load())
-    print("all topics exist and agree")
+    found = check_all(load())
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], indent=1))
+    else:
+        print("\n".join(map(str, found)) or "all topics exist and agree")
+    if found:
+        raise typer.Exit(1)
