@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
-
+from streams import json_schemas
 from streams.contracts.base import Contract
-from streams.examples import CAR, examples
+from streams.examples import examples
+from streams.promises import COMPATIBILITY, KEYS, delivery, privacy, retention, short, tombstone, writers
 from streams.serde import headers
 from streams.topics import TOPICS, Topic
 
@@ -17,7 +16,7 @@ VERSION = "1.0.0"
 BINDING = "0.5.0"
 SCHEMAS = "#/components/schemas/"
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 D2EV charges electric cars when energy is cheap and clean by talking directly to the car.
 
 **Units and time.** Units are in the field names: `soc_pct` (percent of the usable battery), `energy_kwh`, `power_kw`,
@@ -31,8 +30,7 @@ value is the bare data. On compacted topics a null value is a tombstone: the key
 deduplicate on `ce_id`. Car-keyed topics are partitioned by the account part of the key and all have the same number of
 partitions, so they can be joined partition by partition.
 
-**Compatibility.** Within a major version only optional fields are added; ignore fields and enum values that you do not
-know. A breaking change is a new topic with the next major version, written beside the old one for an announced time.
+**Compatibility.** {COMPATIBILITY}
 
 **Privacy.** Topics marked `personal` hold data of identifiable drivers. None holds coordinates, and credentials and
 refused records are sealed.
@@ -40,16 +38,6 @@ refused records are sealed.
 
 #: The field of a message that is its event time; the first that it has.
 _EVENT_TIMES = ("at", "settled_at", "received_time", "now", "updated_at", "registered_at", "issued_at", "since")
-_KEYS: Mapping[str, tuple[str, str | None]] = {
-    "car": ("Car key, `<oem account>.<vehicle>`.", CAR),
-    "account": ("OEM account: the part of a car key before the first dot.", "acct7"),
-    "tariff": ("Tariff, as in a registration.", "gb-day-ahead"),
-    "region": ("Carbon region, as in a registration.", "GB"),
-    "lead": ("`<oem>/<model>/<action>`; every partition has a record of its own.", "simulator/Compact 58/start"),
-    "device": ("`<oem account>.<device>`.", "acct7.d41c"),
-    "request": ("Hash of driver and idempotency key.", "9f2c"),
-    "original": ("Null: the key of the refused record is sealed in `sealed_key`.", None),
-}
 
 
 def document() -> dict[str, Any]:
@@ -66,7 +54,11 @@ def document() -> dict[str, Any]:
         "operations": {_operation_id(topic): _operation(topic) for topic in public},
         "components": {
             "messages": {topic.name: _message(topic, known[topic.name]) for topic in public},
-            "schemas": {"CloudEventsHeaders": _headers_schema(), **_schemas({topic.model for topic in public})},
+            "schemas": {
+                "CloudEventsHeaders": _headers_schema(),
+                **json_schemas.shared({topic.model for topic in public}, SCHEMAS),
+            },
+            "messageTraits": {"cloudEvent": _trait()},
         },
     }
 
@@ -76,19 +68,17 @@ def action(topic: Topic) -> str:
     return "receive" if topic.owner == "outside" else "send"
 
 
-def retention(topic: Topic) -> str:
-    """How long records are kept, in words."""
-    if topic.compacted:
-        return "compacted: the newest record of every key is kept"
-    return f"kept for {topic.retention.total_seconds() / 86400:g} days"
-
-
 def _info() -> dict[str, Any]:
     return {
         "title": "D2EV",
         "version": VERSION,
         "description": DESCRIPTION,
-        "tags": [{"name": "ev-charging"}],
+        "tags": [
+            {"name": "ev-charging"},
+            {"name": "state", "description": "Compacted: the newest record of a key is the state."},
+            {"name": "event", "description": "Kept for a time: every record happened."},
+            {"name": "personal", "description": "Data of identifiable drivers."},
+        ],
     }
 
 
@@ -104,9 +94,11 @@ def _server() -> dict[str, Any]:
 def _channel(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
-        "title": topic.name.removeprefix("d2ev."),
+        "title": short(topic),
         "summary": topic.purpose,
         "description": _promise(topic),
+        "servers": [{"$ref": "#/servers/kafka"}],
+        "tags": _tags(topic),
         "messages": {"record": {"$ref": f"#/components/messages/{topic.name}"}},
         "bindings": {
             "kafka": {
@@ -119,18 +111,22 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _promise(topic: Topic) -> str:
-    deleted = "A null value deletes the key. " if topic.compacted else ""
+    key = KEYS[topic.key]
     return (
-        f"Key: {_KEYS[topic.key][0]} Order: per key. Delivery: at least once, deduplicate on `ce_id`. "
-        f"Retention: {retention(topic)}. {deleted}"
-        f"Owner: {'outside producers' if topic.owner == 'outside' else topic.writers}. "
-        f"Privacy: {'personal' if topic.personal else 'not personal'}."
+        f"Key: {key.says} Order: {key.order} Delivery: {delivery(topic)} Retention: {retention(topic)}. "
+        f"A null value: {tombstone(topic)} Written by: {writers(topic)}. Privacy: {privacy(topic)}."
     )
 
 
+def _tags(topic: Topic) -> list[dict[str, str]]:
+    names = ["state" if topic.compacted else "event", *(["personal"] if topic.personal else [])]
+    return [{"name": name} for name in names]
+
+
 def _configuration(topic: Topic) -> dict[str, Any]:
-    numbers = {name: int(value) for name, value in topic.config().items() if name != "cleanup.policy"}
-    return {"cleanup.policy": [topic.config()["cleanup.policy"]], **numbers}
+    said = topic.config()
+    numbers = {name: int(value) for name, value in said.items() if name != "cleanup.policy"}
+    return {"cleanup.policy": [said["cleanup.policy"]], **numbers}
 
 
 def _operation_id(topic: Topic) -> str:
@@ -142,23 +138,24 @@ def _operation(topic: Topic) -> dict[str, Any]:
     return {
         "action": action(topic),
         "channel": {"$ref": f"#/channels/{topic.name}"},
+        "title": short(topic),
         "summary": topic.purpose,
+        "description": _promise(topic),
+        "tags": _tags(topic),
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/record"}],
     }
 
 
 def _message(topic: Topic, example: Contract) -> dict[str, Any]:
-    said, key = _KEYS[topic.key]
-    schema = {"type": "null" if key is None else "string", "description": said}
     return {
         "name": topic.name,
         "title": topic.model.__name__,
         "summary": topic.purpose,
         "description": _promise(topic),
-        "contentType": "application/json",
-        "headers": {"$ref": f"{SCHEMAS}CloudEventsHeaders"},
+        "tags": _tags(topic),
+        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "payload": {"$ref": f"{SCHEMAS}{topic.model.__name__}"},
-        "bindings": {"kafka": {"key": schema, "bindingVersion": BINDING}},
+        "bindings": {"kafka": {"key": _key_schema(topic), "bindingVersion": BINDING}},
         "examples": [
             {
                 "name": "record",
@@ -166,7 +163,24 @@ def _message(topic: Topic, example: Contract) -> dict[str, Any]:
                 "payload": example.model_dump(mode="json"),
             }
         ],
-        "x-privacy": "personal" if topic.personal else "not personal",
+        "x-privacy": privacy(topic),
+        "x-tombstone": tombstone(topic),
+    }
+
+
+def _key_schema(topic: Topic) -> dict[str, Any]:
+    key = KEYS[topic.key]
+    if key.example is None:
+        return {"type": "null", "description": key.says}
+    return {"type": "string", "description": key.says, "examples": [key.example]}
+
+
+def _trait() -> dict[str, Any]:
+    """What all messages share."""
+    return {
+        "summary": "CloudEvents 1.0 in binary mode: attributes are headers, the value is the bare data.",
+        "contentType": "application/json",
+        "headers": {"$ref": f"{SCHEMAS}CloudEventsHeaders"},
     }
 
 
@@ -192,22 +206,3 @@ def _headers_schema() -> dict[str, Any]:
         "properties": {name: {"type": "string", "description": text} for name, text in said.items()},
         "required": list(said),
     }
-
-
-def _schemas(models: set[type[Contract]]) -> dict[str, Any]:
-    """JSON Schemas by model name, in the words that draft-07 tools understand."""
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=SCHEMAS + "{model}")
-    return {name: _draft_07(definition) for name, definition in sorted(schema["$defs"].items())}
-
-
-def _draft_07(schema: Any) -> Any:
-    """Without generated titles, and with a reference never beside other keywords, which draft-07 would ignore."""
-    if isinstance(schema, list):
-        return [_draft_07(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {name: _draft_07(value) for name, value in schema.items() if name != "title" or not isinstance(value, str)}
-    if "$ref" in plain and len(plain) > 1:
-        plain = {"allOf": [{"$ref": plain.pop("$ref")}], **plain}
-    return plain

@@ -45,9 +45,9 @@ KEYS: Mapping[Key, KeyWords] = MappingProxyType(
         "tariff": KeyWords("Tariff, as in a registration.", "gb-day-ahead", _PER_KEY),
         "region": KeyWords("Carbon region, as in a registration.", "GB", _PER_KEY),
         "lead": KeyWords(
-            "`<oem>/<model>/<action>`; every partition has a record of its own.",
-            "simulator/Compact 58/start",
-            "Records of a key are in order within a partition, and each partition learns by itself.",
+            "`<oem>/<model>/<action>/<partition>`: every partition learns by itself.",
+            "simulator/Compact 58/start/0",
+            _PER_KEY,
         ),
         "original": KeyWords(
             "Null: the key of the refused record is sealed in `sealed_key`.",
@@ -82,8 +82,8 @@ IDENTITIES: Mapping[str, str] = MappingProxyType(
 
 COMPATIBILITY = (
     "Within a major version only optional fields are added and no field changes its type or meaning; a word new to an "
-    "enum is announced a release ahead. Ignore fields and words that you do not know. A breaking change is a new topic with "
-    "the next major version, written beside the old one for an announced time."
+    "enum is announced a release ahead. Ignore fields and words that you do not know. A breaking change is a new topic "
+    "with the next major version, written beside the old one for an announced time."
 )
 
 
@@ -111,7 +111,7 @@ def retention(topic: Topic) -> str:
 
 def tombstone(topic: Topic) -> str:
     """What a null value says."""
-    return TOMBSTONES.get(topic.name, "None is ever written.")
+    return TOMBSTONES.get(topic.name, "Never comes.")
 
 
 def privacy(topic: Topic) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def docs() -> None:
-    """Write asyncapi.json, flow.md, settings.md, tables.md and topics.md in docs/ from the declarations."""
+    """Write what is generated of docs/, the dashboards and the chart from the declarations."""
     from deploy.docs import FOLDER, write
 
     for name in write():
