@@ -173,7 +173,8 @@ def _refuse(found: list[Difference]) -> None:
 
 def _words(names: list[str], what: str, have: str, want: str, mend: str) -> str:
     which = names[0] if len(names) == 1 else f"{len(names)} topics ({names[0]}, …)"
-    return f"{which}: {what} {have}, not {want}; {mend}"
+    fault = have if what == "topic" else f"{what} {have}, not {want}"
+    return f"{which}: {fault}; {mend}"
 
 
 def _unlike(

@@ -18,8 +18,8 @@ PARTITIONS = 2
     ("counts", "level", "said"),
     [
         pytest.param({}, "ok", f"all there, {PARTITIONS} partitions each", id="as declared"),
-        pytest.param({PLUG.name: 0}, "fail", f"missing: {PLUG.name}; run `d2ev topics apply`", id="one missing"),
-        pytest.param({PLUG.name: 3}, "fail", f"{PLUG.name} has 3", id="one uneven"),
+        pytest.param({PLUG.name: 0}, "fail", f"{PLUG.name}: missing; run `d2ev topics apply`", id="one missing"),
+        pytest.param({PLUG.name: 3}, "fail", f"{PLUG.name}: partitions 3, not {PARTITIONS}; a car", id="one uneven"),
     ],
 )
 def test_topics_are_compared_with_the_declarations(
