@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -48,8 +49,10 @@ async def test_it_follows_and_notices_when_the_broker_is_gone() -> None:
         sealer = settings.sealer()
         await write(settings, held(held_car("a.b")), held(held_car("c.d")), *account("a", "at", sealer))
         follower = Follower(settings, Known())
+        assert follower.behind_seconds == inf
         following = asyncio.create_task(follower.run())
         await until(lambda: follower.read_up)
+        assert follower.behind_seconds < inf
         assert follower.known.cars.keys() == {"a.b", "c.d"}
         assert follower.known.way(follower.known.cars["a.b"], NOW) is not None
         await write(settings, held(held_car("a.b", NOW + HOUR)), freed("c.d"))
@@ -57,6 +60,7 @@ async def test_it_follows_and_notices_when_the_broker_is_gone() -> None:
         assert follower.known.cars["a.b"].lease_until == NOW + HOUR
         assert not follower.kafka_gone
     await until(lambda: follower.kafka_gone and not follower.read_up)
+    assert follow.FRESH_SECONDS < follower.behind_seconds < inf
     assert not following.done(), "it looks for the broker for ever"
     assert follower.known.cars.keys() == {"a.b"}
     following.cancel()
