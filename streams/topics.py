@@ -128,6 +128,7 @@ PRICE = Topic(
     "Price vintages per tariff.",
     retention=timedelta(days=60),
     personal=False,
+    beside=("feeds",),
 )
 CARBON = Topic(
     "d2ev.forecast.carbon.v1",
@@ -137,6 +138,7 @@ CARBON = Topic(
     "Carbon intensity vintages per region.",
     retention=timedelta(days=60),
     personal=False,
+    beside=("feeds",),
 )
 SCHEDULE = Topic(
     "d2ev.schedule.state.v1", Schedule, "car", "planning", "The plan in force, with reason and inputs.", compacted=True
