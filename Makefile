@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test exact format check test-kafka faults monitoring-check up down picture bench bench-setup fuzz lock clean
+.PHONY: help setup setup-dev demo test exact format check test-kafka faults monitoring-check up down picture bench bench-setup fuzz packaging lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ fuzz: setup-dev $(VENV)/.fuzz ## Attack the driver API with FUZZ_CASES requests,
 
 monitoring-check: setup-dev ## Start a cluster of three workers as docs/monitoring.md does; ask Prometheus all that dashboards ask
 	@$(BIN)/python -m tests.monitored
+
+packaging: setup-dev ## Try the image's steps; helm, kubeconform and Docker's own readers judge what we ship (ARGS=--write keeps renderings)
+	@$(BIN)/python -m pytest -q -m long tests/conformance/test_packaging_image.py
+	@$(BIN)/python -m tests.packaging.run $(ARGS)
 
 up: setup ## Start a local Apache Kafka (Java 17 and Maven; no Docker) and print its address
 	@$(BIN)/d2ev broker up $(ARGS)

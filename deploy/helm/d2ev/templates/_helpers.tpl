@@ -38,8 +38,38 @@ D2EV_APP_ID: {{ .Values.appId | quote }}
 D2EV_BOOTSTRAP: {{ .Values.kafka.bootstrap | quote }}
 D2EV_ENV: {{ .Values.env | quote }}
 D2EV_HEALTH_PORT: "8099"
+D2EV_KAFKA_PROTOCOL: {{ .Values.kafka.protocol | quote }}
+{{- if eq .Values.kafka.protocol "SASL_SSL" }}
+D2EV_KAFKA_MECHANISM: {{ .Values.kafka.mechanism | quote }}
+{{- end }}
+{{- if include "d2ev.ca" . }}
+D2EV_KAFKA_CA: /etc/d2ev/kafka/ca.crt
+{{- end }}
 D2EV_PARTITIONS: {{ .Values.kafka.partitions | quote }}
 D2EV_REPLICATION: {{ .Values.kafka.replication | quote }}
+{{- end -}}
+
+{{/* The Secret with the CA of Kafka, if it is one of its own. */}}
+{{- define "d2ev.ca" -}}
+{{- if ne .Values.kafka.protocol "PLAINTEXT" -}}
+{{- .Values.kafka.caSecret | default (.Values.strimzi.enabled | ternary (printf "%s-cluster-ca-cert" .Values.strimzi.cluster) "") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A process logs in under its own name; its password is in the Secret that Strimzi makes for it, or in ours. */}}
+{{- define "d2ev.login" -}}
+{{- if eq .root.Values.kafka.protocol "SASL_SSL" -}}
+{{- $user := printf "%s-%s" (include "d2ev.fullname" .root) .process -}}
+- name: D2EV_KAFKA_USER
+  value: {{ get .root.Values.kafka.users .process | default $user }}
+- name: D2EV_KAFKA_PASSWORD
+  valueFrom:
+    {{- if .root.Values.strimzi.enabled }}
+    secretKeyRef: { name: {{ $user }}, key: password }
+    {{- else }}
+    secretKeyRef: { name: {{ .root.Values.kafka.passwordsSecret }}, key: {{ .process }} }
+    {{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* Which secrets a process gets: only its own. Arguments: root, process. */}}

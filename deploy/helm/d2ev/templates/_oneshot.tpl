@@ -32,12 +32,22 @@ containers:
       - { name: {{ $name }}, value: {{ $value | quote }} }
       {{- end }}
       {{- include "d2ev.secrets" . | nindent 6 }}
+      {{- with include "d2ev.login" . }}
+      {{- . | nindent 6 }}
+      {{- end }}
     resources:
       requests: { cpu: 100m, memory: 192Mi }
       limits: { memory: 512Mi }
     volumeMounts:
       - { name: tmp, mountPath: /tmp }
+      {{- if include "d2ev.ca" .root }}
+      - { name: kafka-ca, mountPath: /etc/d2ev/kafka, readOnly: true }
+      {{- end }}
 volumes:
   - name: tmp
     emptyDir: { sizeLimit: 256Mi }
+  {{- with include "d2ev.ca" .root }}
+  - name: kafka-ca
+    secret: { secretName: {{ . }}, items: [{ key: ca.crt, path: ca.crt }] }
+  {{- end }}
 {{- end -}}

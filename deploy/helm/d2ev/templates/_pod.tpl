@@ -54,6 +54,9 @@ spec:
         - configMapRef: { name: {{ include "d2ev.fullname" .root }} }
       env:
         {{- include "d2ev.secrets" . | nindent 8 }}
+        {{- with include "d2ev.login" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with .env }}
         {{- . | nindent 8 }}
         {{- end }}
@@ -81,12 +84,19 @@ spec:
         {{- toYaml .values.resources | nindent 8 }}
       volumeMounts:
         - { name: tmp, mountPath: /tmp }
+        {{- if include "d2ev.ca" .root }}
+        - { name: kafka-ca, mountPath: /etc/d2ev/kafka, readOnly: true }
+        {{- end }}
         {{- with .mounts }}
         {{- . | nindent 8 }}
         {{- end }}
   volumes:
     - name: tmp
       emptyDir: { sizeLimit: 256Mi }
+    {{- with include "d2ev.ca" .root }}
+    - name: kafka-ca
+      secret: { secretName: {{ . }}, items: [{ key: ca.crt, path: ca.crt }] }
+    {{- end }}
     {{- with .volumes }}
     {{- . | nindent 4 }}
     {{- end }}
