@@ -5,7 +5,7 @@ The topics keep their names and grow; the workers get a new app id, and with it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from tables import TABLES
 
 #: The broker needs a moment to tell that a member has gone; a killed one is gone after its session.
 _ASK_SECONDS: Final = 0.2
+#: Brokers hear of a topic's new settings a little later.
+_TOLD_WITHIN_SECONDS: Final = 60
 Say = Callable[[str], None]
 
 
@@ -88,7 +90,7 @@ class Expansion:
         self._await_silence(wait_seconds)
         existing = topics.partitions_of(self._admin, self._old)
         if self._journal not in existing:
-            self._create([self._journal], 1, {"cleanup.policy": "compact"})
+            self._create({self._journal: {"cleanup.policy": "compact"}}, 1)
             journal.note(self._log, self._journal, self.progress)
         for name in self.left:
             began = monotonic()
@@ -127,11 +129,10 @@ class Expansion:
 
     def _copy_tables(self) -> None:
         existing = topics.partitions_of(self._admin, self._old)
+        missing = {table.changelog(self.new.app_id): table.config() for table in TABLES}
+        self._create({name: c for name, c in missing.items() if name not in existing}, self.new.partitions)
         for table in TABLES:
-            new = table.changelog(self.new.app_id)
-            if new not in existing:
-                self._create([new], self.new.partitions, table.config())
-            old = table.changelog(self._old.app_id)
+            old, new = table.changelog(self.progress.old_app), table.changelog(self.new.app_id)
             moving.copy_table(self._log, table, old, new, self.progress.before, self.new.partitions)
 
     def _rewrite(self) -> None:
@@ -155,9 +156,25 @@ class Expansion:
         names = [topic.name for topic in rewritten()]
         places = [TopicPartition(n, p, end) for n in names for p, end in self.progress.ends[n].items() if end]
         self._alter(names, {"cleanup.policy": "compact,delete", "retention.ms": "-1"})
-        for cut in (self._admin.delete_records(places) if places else {}).values():
-            cut.result(60)
+        give_up = monotonic() + _TOLD_WITHIN_SECONDS
+        while not self._cut(places):
+            if monotonic() > give_up:
+                raise CannotExpand("the brokers do not let old records go; run this again")
+            sleep(_ASK_SECONDS)
         self._alter(names, {"cleanup.policy": "compact", "retention.ms": None})
+
+    def _cut(self, places: list[Any]) -> bool:
+        """False while a broker has not heard yet that it may."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        for cut in (self._admin.delete_records(places) if places else {}).values():
+            try:
+                cut.result(60)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                    raise
+                return False
+        return True
 
     def _alter(self, names: list[str], changes: dict[str, str | None]) -> None:
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -171,8 +188,8 @@ class Expansion:
         for altered in self._admin.incremental_alter_configs(resources).values():
             altered.result(30)
 
-    def _create(self, names: list[str], partitions: int, config: dict[str, str]) -> None:
+    def _create(self, configs: Mapping[str, Mapping[str, str]], partitions: int) -> None:
         from confluent_kafka.admin import NewTopic
 
-        new = [NewTopic(name, partitions, self._old.replication, config=config) for name in names]
-        topics.create(self._admin, new)
+        copies = self._old.replication
+        topics.create(self._admin, [NewTopic(n, partitions, copies, config=dict(c)) for n, c in configs.items()])

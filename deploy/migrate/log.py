@@ -33,7 +33,12 @@ class RawLog:
 
     def __init__(self, settings: Settings) -> None:
         access = for_librdkafka(settings)
-        reads = {"group.id": "d2ev-migrate", "enable.auto.commit": False, "enable.partition.eof": True}
+        reads = {
+            "group.id": "d2ev-migrate",  # asked for by the client; nothing joins or commits
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+        }
         self._consumer = Consumer({**access, **reads, **_QUIET})
         writes = {"acks": "all", "enable.idempotence": True, "linger.ms": 5, "message.max.bytes": 8 * 1_048_576}
         self._producer = Producer({**access, **writes, **_QUIET})
@@ -56,7 +61,7 @@ class RawLog:
         self._consumer.assign([TopicPartition(topic, p, (starts or {}).get(p, OFFSET_BEGINNING)) for p in left])
         heard = monotonic()
         while left:
-            for record in self._consumer.consume(_AT_ONCE, timeout=0.2):
+            for record in self._consumer.consume(_AT_ONCE, timeout=0.02):
                 heard, here = monotonic(), record.partition()
                 if record.error() is not None:
                     _refuse_all_but_eof(record.error())

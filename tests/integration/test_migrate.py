@@ -1,0 +1,140 @@
+"""More partitions in the middle of an evening, killed at every step: nothing lost, nobody late, nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.demo import feed
+from deploy.demo.world import preference
+from deploy.migrate.errors import CannotExpand
+from deploy.migrate.expansion import Expansion
+from deploy.migrate.log import RawLog
+from deploy.migrate.placing import rewritten
+from deploy.migrate.retire import retire
+from oem_connectors.simulator.cloud.log import What
+from streams.domain.ids import stable_id
+from streams.topics import PREFERENCE
+from tables import TABLES
+from tests.faults.evening import Evening, options
+from tests.faults.verdict import judge
+from tests.integration.expanding import APP, expansion, new_version
+from tests.integration.stores import logged
+from tests.kafka_chain import Kafka
+
+pytestmark = pytest.mark.timeout(300)
+
+BEFORE, AFTER = 2, 6
+#: A command that was sent before the driver spoke shows this much later at most.
+EFFECT_WITHIN = timedelta(minutes=6)
+
+
+class Killed(Exception):
+    """The migration was killed."""
+
+
+class Mortal(Expansion):
+    """Dies once after each step, before it has noted that it did it."""
+
+    died: set[str]
+
+    def _done(self, step: str) -> None:
+        if step not in self.died:
+            self.died.add(step)
+            raise Killed(step)
+        super()._done(step)
+
+
+def killed_everywhere(night: Evening) -> Expansion:
+    """Run the expansion, again and again, until it lives."""
+    died: set[str] = set()
+    with RawLog(night.settings) as log:
+        while True:
+            expanded = expansion(night.settings, AFTER, log)
+            expanded.__class__ = Mortal
+            assert isinstance(expanded, Mortal)
+            expanded.died = died
+            try:
+                expanded.run(30)
+            except Killed:
+                continue
+            assert died == set(expanded.steps)
+            return expanded
+
+
+class Operator:
+    """Expands while every driver whose car is there asks, by the old number of partitions, to charge at once."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        self.retired: list[str] = []
+        self.expanded: Expansion
+
+    async def expand(self, night: Evening) -> None:
+        with RawLog(night.settings) as log, pytest.raises(CannotExpand, match="1 workers of d2ev run; stop them"):
+            await asyncio.to_thread(expansion(night.settings, AFTER, log).run, 0)
+        await night.workers.stop("worker-1")
+        before = await logged(night.settings.bootstrap, night.settings.app_id, BEFORE)
+        self.expanded = await asyncio.to_thread(killed_everywhere, night)
+        self.at = night.now
+        here = [v for v in night.fleet if v.stays[0].plug_in < night.now]
+        self.asked = {v.car for v in here if int(stable_id(v.car), 16) % 2}
+        wishes = [preference(v, night.now).model_copy(update={"mode": "boost"}) for v in here if v.car in self.asked]
+        await night.writer.write([feed.record(PREFERENCE, w.car, w, night.now, BEFORE) for w in wishes])
+        after = await logged(night.settings.bootstrap, self.expanded.new.app_id, AFTER)
+        assert rows_of_cars(before) == rows_of_cars(after)
+        await new_version(night, self.expanded, "worker-2")
+
+    async def retire(self, night: Evening) -> None:
+        """With the settings of old, as the operator's shell still has them."""
+        old = night.settings.model_copy(update={"app_id": "d2ev", "partitions": BEFORE})
+
+        def run() -> list[str]:
+            with RawLog(old) as log:
+                return retire(expansion(old, AFTER, log))
+
+        self.retired = await asyncio.to_thread(run)
+
+
+def rows_of_cars(rows: dict[tuple[str, int], dict[bytes, bytes]]) -> Counter[tuple[str, bytes, bytes]]:
+    """All rows that belong to accounts, wherever they lie."""
+    return Counter(
+        (table, key, value)
+        for (table, _), content in rows.items()
+        for key, value in content.items()
+        if key.startswith(b"acct")
+    )
+
+
+async def test_an_evening_goes_on_with_more_partitions(empty_kafka: Kafka, tmp_path: Path) -> None:
+    operator = Operator()
+    chosen = options(tmp_path / "run", empty_kafka.bootstrap, vehicles=16, partitions=BEFORE)
+    night = Evening(chosen, (), {35 / 60: operator.expand, 2: operator.retire})
+    await night.run()
+    assert judge(night).complaints() == []
+    assert operator.asked
+    stopped = [
+        f"{change.car} at {change.at:%H:%M}"
+        for change in night.world.log.effective()
+        if change.what is What.STOPPED and change.car in operator.asked and change.at > operator.at + EFFECT_WITHIN
+    ]
+    assert stopped == [], "a wish that was written by the old number of partitions was not heard"
+    assert set(operator.retired) == {*(table.changelog("d2ev") for table in TABLES), f"{APP}-was-{BEFORE}-migration"}
+    await each_word_is_at_home(empty_kafka.bootstrap, operator.asked)
+
+
+async def each_word_is_at_home(bootstrap: str, but: set[str]) -> None:
+    """Readers find every key in one partition alone, but for what was written by the old number."""
+    from agents.settings import load
+
+    with RawLog(load({}, bootstrap=bootstrap)) as log:
+        for topic in rewritten():
+            places: dict[str, set[int]] = {}
+            for record in log.read(topic.name, log.ends(topic.name, range(AFTER))):
+                places.setdefault(record.key.decode(), set()).add(record.partition)
+            torn = {key for key, where in places.items() if len(where) > 1 and key not in but}
+            assert not torn, (topic.name, torn)
