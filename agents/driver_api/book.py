@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from streams.contracts.answered import Answered
 from streams.contracts.base import Contract, account_of
 from streams.contracts.forecast import Forecast
 from streams.contracts.notification import NotificationEvent
+from streams.contracts.preference import Preference
 from streams.contracts.push_device import PushDevice
 from streams.contracts.registration import Registration
 from streams.contracts.session import SessionSettled
@@ -59,6 +61,13 @@ class Kept:
     schedule: bytes | None = None
     sessions: dict[str, tuple[int, SessionView]] = field(default_factory=dict)
 
+    def history(self) -> list[SessionView]:
+        """Sessions since the car was linked; what was before is shown to nobody, in whatever order topics are read."""
+        if self.registration is None:
+            return []
+        since = self.registration.registered_at
+        return [view for _, view in self.sessions.values() if view.ended_at >= since]
+
 
 class News(NamedTuple):
     """What some records changed: cars by driver, and new messages."""
@@ -79,7 +88,7 @@ class Book:
         self._by_driver: defaultdict[str, set[str]] = defaultdict(set)
         self._by_account: defaultdict[str, set[str]] = defaultdict(set)
         self._by_vehicle: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self._messages: defaultdict[str, OrderedDict[str, MessageView]] = defaultdict(OrderedDict)
+        self._messages: defaultdict[str, dict[str, MessageView]] = defaultdict(dict)
         self._devices: defaultdict[str, dict[str, PushDevice]] = defaultdict(dict)
         self._device_of: dict[str, str] = {}
 
@@ -96,8 +105,8 @@ class Book:
         return set(self._by_vehicle.get((oem, vehicle), ()))
 
     def messages_of(self, driver: str) -> list[MessageView]:
-        """What the driver was told, newest first."""
-        return list(reversed(self._messages.get(driver, {}).values()))
+        """What the driver was told, newest first: accounts lie in partitions that are read one after the other."""
+        return sorted(self._messages.get(driver, {}).values(), key=lambda one: one.at, reverse=True)
 
     def devices_of(self, driver: str) -> list[PushDevice]:
         """The driver's devices, one record for each of the accounts."""
@@ -127,7 +136,7 @@ class Book:
         if topic in _RAW:
             return self._keep(key, _RAW[topic], value)
         if topic == REGISTRATION.name:
-            return self._enrol(key, value)
+            return self._enrol(key, value, said.erased_at)
         if topic == SESSION.name and value is not None:
             return self._settle(SessionSettled.model_validate_json(value))
         if topic == ACCOUNT.name:
@@ -152,17 +161,22 @@ class Book:
     def _keep(self, car: str, name: str, value: bytes | None) -> Iterable[str]:
         if value is None and car not in self.cars:
             return ()
-        setattr(self.cars.setdefault(car, Kept()), name, value)
+        kept = self.cars.setdefault(car, Kept())
+        if name == "preference" and _is_older(value, kept.preference):
+            return ()
+        setattr(kept, name, value)
         self._sweep(car)
         return (car,)
 
-    def _enrol(self, car: str, value: bytes | None) -> Iterable[str]:
+    def _enrol(self, car: str, value: bytes | None, erased_at: datetime | None) -> Iterable[str]:
         found = None if value is None else Registration.model_validate_json(value)
         kept = self.cars.setdefault(car, Kept())
         self._strike(car, kept.registration)
         if found is None:
-            # What was known of an erased car goes with it, whatever its other topics still say.
-            self.cars[car] = Kept()
+            # Other topics may have been read before, and tell of a later enrolment already: what is older goes.
+            past = [name for name, (_, one) in kept.sessions.items() if erased_at is None or one.ended_at <= erased_at]
+            for name in past:
+                del kept.sessions[name]
         elif found.consent == "given":
             kept.registration = found
             self._by_driver[found.driver].add(car)
@@ -197,9 +211,10 @@ class Book:
         if event.id in told:
             return
         told[event.id] = view = message_view(event)
-        messages.append((event.driver, view))
         while len(told) > MESSAGES_KEPT:
-            told.popitem(last=False)
+            del told[min(told, key=lambda one: told[one].at)]
+        if event.id in told:
+            messages.append((event.driver, view))
 
     def _device(self, key: str, value: bytes | None) -> None:
         known = self._device_of.pop(key, None)
@@ -215,6 +230,14 @@ class Book:
     def _forecast(self, vintage: Forecast) -> None:
         where = vintage.kind.value, vintage.key
         self.forecasts[where] = merge(self.forecasts.get(where), vintage)
+
+
+def _is_older(value: bytes | None, known: bytes | None) -> bool:
+    """Whether a wish is older than the known one: the log may still bring what came before our own last word."""
+    if value is None:
+        return False
+    wish = Preference.model_validate_json(value)
+    return known is not None and wish.updated_at < Preference.model_validate_json(known).updated_at
 
 
 def _discard(index: dict[_Place, set[str]], place: _Place, car: str) -> None:

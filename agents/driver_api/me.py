@@ -105,7 +105,7 @@ def _exported(api: TheApi, driver: str, car: str) -> dict[str, Any]:
         "registration": registration.model_dump(mode="json", exclude={"grant_sealed"}),
         "account": None if account is None else account.model_dump(mode="json"),
         "status": None if view is None else view.model_dump(mode="json"),
-        "sessions": [one.model_dump(mode="json") for _, one in kept.sessions.values()],
+        "sessions": [one.model_dump(mode="json") for one in kept.history()],
         "savings": [] if history is None else [one.model_dump(mode="json") for one in history.savings],
     }
 

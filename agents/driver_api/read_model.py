@@ -115,7 +115,7 @@ class ReadModel(LogReader):
         if kept is None or kept.registration is None:
             return None
         now = self.clock.now()
-        last = max((view for _, view in kept.sessions.values()), key=lambda one: one.ended_at, default=None)
+        last = max(kept.history(), key=lambda one: one.ended_at, default=None)
         told = self._told(kept, kept.registration, now)
         return car_view(kept.registration, told, _schedule(kept), _preference(kept), last, now)
 
@@ -135,7 +135,7 @@ class ReadModel(LogReader):
         kept = self.book.of(driver, car)
         if kept is None or kept.registration is None:
             return None
-        return history_view([view for _, view in kept.sessions.values()], kept.registration.home_zone, before)
+        return history_view(kept.history(), kept.registration.home_zone, before)
 
     def preference(self, driver: str, car: str) -> Preference | None:
         """The preference as it stands, its defaults where nothing was chosen; None for another's car."""
@@ -156,8 +156,9 @@ class ReadModel(LogReader):
 
     def messages(self, driver: str) -> list[MessageView]:
         """What the driver was told about the cars that are still there, newest first."""
-        cars = set(self.book.cars_of(driver))
-        return [message for message in self.book.messages_of(driver) if message.car in cars]
+        cars = {car: self.registration(driver, car) for car in self.book.cars_of(driver)}
+        since = {car: one.registered_at for car, one in cars.items() if one is not None}
+        return [one for one in self.book.messages_of(driver) if one.car in since and one.at >= since[one.car]]
 
     # What the log says
 
@@ -171,10 +172,10 @@ class ReadModel(LogReader):
 
     def reached(self) -> None:
         if self._filling is not self.book:
-            self.book = self._filling
+            before, self.book = self.book, self._filling
             for driver, watchers in self._watchers.items():
                 for watcher in watchers:
-                    watcher.tell(set(self.book.cars_of(driver)))
+                    watcher.tell({*before.cars_of(driver), *self.book.cars_of(driver)})
         self.known = True
 
     def heard_ourselves(self, said: list[Said]) -> None:
