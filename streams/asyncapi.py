@@ -38,6 +38,8 @@ refused records are sealed.
 
 #: The field of a message that is its event time; the first that it has.
 _EVENT_TIMES = ("at", "settled_at", "received_time", "now", "updated_at", "registered_at", "issued_at", "since")
+#: The logins of D2EV_KAFKA_MECHANISM in AsyncAPI's words.
+_LOGINS = ("scramSha512", "scramSha256", "plain")
 
 
 def document() -> dict[str, Any]:
@@ -49,7 +51,7 @@ def document() -> dict[str, Any]:
         "id": "urn:d2ev",
         "info": _info(),
         "defaultContentType": "application/json",
-        "servers": {"kafka": _server()},
+        "servers": {"kafka": _server("kafka"), "kafka-secured": _secured()},
         "channels": {topic.name: _channel(topic) for topic in public},
         "operations": {_operation_id(topic): _operation(topic) for topic in public},
         "components": {
@@ -59,6 +61,7 @@ def document() -> dict[str, Any]:
                 **json_schemas.shared({topic.model for topic in public}, SCHEMAS),
             },
             "messageTraits": {"cloudEvent": _trait()},
+            "securitySchemes": {name: {"type": name} for name in _LOGINS},
         },
     }
 
@@ -82,13 +85,19 @@ def _info() -> dict[str, Any]:
     }
 
 
-def _server() -> dict[str, Any]:
+def _server(protocol: str) -> dict[str, Any]:
     return {
         "host": "{bootstrap}",
-        "protocol": "kafka",
+        "protocol": protocol,
         "description": "Any Kafka; the address is the deployment's D2EV_BOOTSTRAP.",
         "variables": {"bootstrap": {"default": "127.0.0.1:9092", "description": "host:port"}},
     }
+
+
+def _secured() -> dict[str, Any]:
+    """TLS with a login; which of the mechanisms is the deployment's choice."""
+    mechanisms = [{"$ref": f"#/components/securitySchemes/{name}"} for name in _LOGINS]
+    return {**_server("kafka-secure"), "security": mechanisms}
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "title": short(topic),
         "summary": topic.purpose,
         "description": _promise(topic),
-        "servers": [{"$ref": "#/servers/kafka"}],
+        "servers": [{"$ref": "#/servers/kafka"}, {"$ref": "#/servers/kafka-secured"}],
         "tags": _tags(topic),
         "messages": {"record": {"$ref": f"#/components/messages/{topic.name}"}},
         "bindings": {
