@@ -24,6 +24,7 @@ from agents.push.phones import keys
 from agents.push.webpush import public_key
 from agents.settings import BadSettings, Settings, load
 from deploy import topics
+from deploy.brokers.silence import why_silent
 from oem_connectors import registry
 from oem_connectors.wire import hosts_of
 
@@ -99,10 +100,9 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     admin = AdminClient({**for_librdkafka(settings), "log_level": 0, "error_cb": lambda _: None})
     try:
         found = admin.list_topics(timeout=_SECONDS)
-    except KafkaException as error:
+    except KafkaException:
         yield Finding(
-            "kafka", "fail", f"nothing answers at {settings.bootstrap}: {error.args[0].str()}",
-            "set D2EV_BOOTSTRAP=host:port, or start one with `d2ev broker up`",
+            "kafka", "fail", why_silent(settings), "set D2EV_BOOTSTRAP=host:port, or start one with `d2ev broker up`",
         )  # fmt: skip
         return
     yield Finding("kafka", "ok", f"{len(found.brokers)} brokers, cluster {found.cluster_id}, at {settings.bootstrap}")

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from agents.kafka import KafkaAccess, for_librdkafka
 from deploy.brokers.errors import BrokerError
+from deploy.brokers.silence import why_silent
 from streams import serde
 from streams.topics import BY_NAME, TOPICS, Topic
 
@@ -49,7 +50,7 @@ class Reader:
     """
 
     def __init__(self, kafka: KafkaAccess) -> None:
-        self._bootstrap = kafka.bootstrap
+        self._kafka, self._bootstrap = kafka, kafka.bootstrap
         self._lost = False
         settings: dict[str, Any] = {
             **for_librdkafka(kafka),
@@ -73,8 +74,8 @@ class Reader:
         """How many partitions the topic has on the cluster."""
         try:
             found = self._consumer.list_topics(timeout=CONNECT_SECONDS).topics.get(topic.name)
-        except KafkaException as error:
-            raise BrokerError(f"no Kafka answers at {self._bootstrap}: {error.args[0].str()}") from None
+        except KafkaException:
+            raise BrokerError(why_silent(self._kafka)) from None
         if found is None:
             raise BrokerError(f"{topic.name} is not on {self._bootstrap}; run `d2ev topics apply`")
         return len(found.partitions)

@@ -224,8 +224,10 @@ def partitions_of(admin: Any, settings: Settings) -> dict[str, int]:
     """The number of partitions of every topic there is. Raises TopicsDiffer when no Kafka answers."""
     from confluent_kafka import KafkaException
 
+    from deploy.brokers.silence import why_silent
+
     try:
         metadata = admin.list_topics(timeout=CONNECT_SECONDS)
-    except KafkaException as error:
-        raise TopicsDiffer(f"no Kafka answers at {settings.bootstrap}: {error.args[0].str()}") from None
+    except KafkaException:
+        raise TopicsDiffer(why_silent(settings)) from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}

@@ -46,7 +46,11 @@ class LogWriter:
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(**for_aiokafka(self._kafka), **self._settings)
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
 
     async def stop(self) -> None:
         if self._producer is not None:

@@ -7,9 +7,10 @@ import json
 import socket
 import subprocess
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from deploy.brokers import processes
@@ -31,14 +32,23 @@ class LocalKafka:
     Args:
         directory: holds data, settings, log and the pid file; kept by `stop`.
         port: where clients connect on 127.0.0.1; a free one by default, then the same at every start.
+        also: settings beyond server.properties, or instead of its own; ports may stand in braces, as there.
+        format_options: how its storage is made, for example with users.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        also: Mapping[str, str] = MappingProxyType({}),
+        format_options: Sequence[str] = (),
+    ) -> None:
         self._directory = directory.resolve()
         self._settings = self._directory / "server.properties"
         self._state = self._directory / "broker.json"
         self._log = self._directory / "broker.log"
         self._port = port
+        self._also, self._format_options = also, format_options
 
     def start(self) -> str:
         """Start it, wait until a record goes round, and return `127.0.0.1:<port>`.
@@ -53,6 +63,8 @@ class LocalKafka:
         port, controller_port = loopback_ports(self._port)
         data = self._directory / "data"
         settings = server_settings(port=port, controller_port=controller_port, data=str(data))
+        ports = {"port": port, "controller_port": controller_port}
+        settings |= {name: value.format_map(ports) for name, value in self._also.items()}
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         base = [java, "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN", "-cp", f"{jars}/*"]
         if not (data / "meta.properties").exists():
@@ -111,6 +123,7 @@ class LocalKafka:
     def _format(self, base: list[str]) -> None:
         cluster = uuid.uuid4().hex[:22]
         command = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
+        command += self._format_options
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if run.returncode:
             raise BrokerError(f"Kafka could not format {self._directory}: {_tail(run.stdout + run.stderr)}")
