@@ -113,6 +113,7 @@ def test_nothing_that_runs_is_left_out() -> None:
         ".env",
         "agents/.env",
         "deploy/d2ev.env",
+        "deploy/.env.production",
         "deploy/tls/ca.pem",
         "agents/client.key",
         ".kafka/data/x",
