@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from agents.driver_api.views import Weekday
-from streams.contracts.base import Language, Percent, WallTime
+from streams.contracts.base import Language, WallTime
 from streams.contracts.preference import Preference
 from streams.domain.balance import BALANCES, Balance
 
@@ -34,7 +34,8 @@ def _to_the_minute(value: time) -> time:
 
 
 Minute = Annotated[WallTime, BeforeValidator(_text), AfterValidator(_to_the_minute)]
-Share = Annotated[Percent, Field(strict=True)]
+Target = Annotated[float, Field(strict=True, ge=20, le=100)]
+Minimum = Annotated[float, Field(strict=True, ge=0, le=80)]
 
 
 class Changes(Asked):
@@ -42,8 +43,8 @@ class Changes(Asked):
 
     ready_by: Minute | None = Field(None, description="local wall time of the home, HH:MM")
     ready_by_days: dict[Weekday, Minute] | None = Field(None, description="other times on some weekdays; replaces all")
-    target_soc_pct: Share | None = Field(None, ge=20, le=100)
-    min_soc_pct: Share | None = Field(None, ge=0, le=80, description="reached as soon as possible, whatever it costs")
+    target_soc_pct: Target | None = None
+    min_soc_pct: Minimum | None = Field(None, description="reached as soon as possible, whatever it costs")
     balance: Balance | None = Field(None, description="what charging is chosen by")
     language: Language | None = None
 
@@ -63,8 +64,8 @@ class Wanted(Changes):
 
     ready_by: Minute
     ready_by_days: dict[Weekday, Minute]
-    target_soc_pct: Share = Field(ge=20, le=100)
-    min_soc_pct: Share = Field(ge=0, le=80)
+    target_soc_pct: Target
+    min_soc_pct: Minimum
     balance: Balance
     language: Language
 
