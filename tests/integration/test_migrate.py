@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,14 +23,16 @@ from streams.domain.ids import stable_id
 from streams.topics import PREFERENCE
 from tables import TABLES
 from tests.faults.evening import Evening, options
-from tests.faults.verdict import judge
+from tests.faults.verdict import judge, unprocessed
 from tests.integration.expanding import APP, expansion, new_version
 from tests.integration.stores import logged
 from tests.kafka_chain import Kafka
 
 pytestmark = pytest.mark.timeout(300)
 
-BEFORE, AFTER = 2, 6
+BEFORE, AFTER = 2, 5
+#: Hours after the evening's start: half of the cars have plugged in.
+EXPANDED = 35 / 60
 #: A command that was sent before the driver spoke shows this much later at most.
 EFFECT_WITHIN = timedelta(minutes=6)
 
@@ -66,20 +70,28 @@ def killed_everywhere(night: Evening) -> Expansion:
             return expanded
 
 
+def expanded_at_once(night: Evening) -> Expansion:
+    with RawLog(night.settings) as log:
+        expanded = expansion(night.settings, AFTER, log)
+        expanded.run(30)
+        return expanded
+
+
 class Operator:
     """Expands while every driver whose car is there asks, by the old number of partitions, to charge at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, expand: Callable[[Evening], Expansion]) -> None:
         self.asked: set[str] = set()
         self.retired: list[str] = []
         self.expanded: Expansion
+        self._expand = expand
 
     async def expand(self, night: Evening) -> None:
         with RawLog(night.settings) as log, pytest.raises(CannotExpand, match="1 workers of d2ev run; stop them"):
             await asyncio.to_thread(expansion(night.settings, AFTER, log).run, 0)
         await night.workers.stop("worker-1")
         before = await logged(night.settings.bootstrap, night.settings.app_id, BEFORE)
-        self.expanded = await asyncio.to_thread(killed_everywhere, night)
+        self.expanded = await asyncio.to_thread(self._expand, night)
         self.at = night.now
         here = [v for v in night.fleet if v.stays[0].plug_in < night.now]
         self.asked = {v.car for v in here if int(stable_id(v.car), 16) % 2}
@@ -99,6 +111,15 @@ class Operator:
 
         self.retired = await asyncio.to_thread(run)
 
+    def unheard(self, night: Evening) -> list[str]:
+        """Cars that were stopped though their drivers had asked, by the old number of partitions, to charge."""
+        assert self.asked
+        return [
+            f"{change.car} at {change.at:%H:%M}"
+            for change in night.world.log.effective()
+            if change.what is What.STOPPED and change.car in self.asked and change.at > self.at + EFFECT_WITHIN
+        ]
+
 
 def rows_of_cars(rows: dict[tuple[str, int], dict[bytes, bytes]]) -> Counter[tuple[str, bytes, bytes]]:
     """All rows that belong to accounts, wherever they lie."""
@@ -110,20 +131,28 @@ def rows_of_cars(rows: dict[tuple[str, int], dict[bytes, bytes]]) -> Counter[tup
     )
 
 
+@pytest.mark.long
 async def test_an_evening_goes_on_with_more_partitions(empty_kafka: Kafka, tmp_path: Path) -> None:
-    operator = Operator()
+    operator = Operator(killed_everywhere)
     chosen = options(tmp_path / "run", empty_kafka.bootstrap, vehicles=16, partitions=BEFORE)
-    night = Evening(chosen, (), {35 / 60: operator.expand, 2: operator.retire})
+    night = Evening(chosen, (), {EXPANDED: operator.expand, 2: operator.retire})
     await night.run()
     assert judge(night).complaints() == []
-    assert operator.asked
-    stopped = [
-        f"{change.car} at {change.at:%H:%M}"
-        for change in night.world.log.effective()
-        if change.what is What.STOPPED and change.car in operator.asked and change.at > operator.at + EFFECT_WITHIN
-    ]
-    assert stopped == [], "a wish that was written by the old number of partitions was not heard"
+    assert operator.unheard(night) == []
     assert set(operator.retired) == {*(table.changelog("d2ev") for table in TABLES), f"{APP}-was-{BEFORE}-migration"}
+    await each_word_is_at_home(empty_kafka.bootstrap, operator.asked)
+
+
+async def test_an_hour_goes_on_with_more_partitions(empty_kafka: Kafka, tmp_path: Path) -> None:
+    operator = Operator(expanded_at_once)
+    chosen = options(tmp_path / "run", empty_kafka.bootstrap, vehicles=8, partitions=BEFORE)
+    night = Evening(chosen, (), {EXPANDED: operator.expand})
+    night.window = replace(night.window, end=night.window.start + timedelta(minutes=65))
+    await night.run()
+    assert night.world.log.effective()
+    assert night.world.log.duplicate_effective() == []
+    assert list(unprocessed(night)) == []
+    assert operator.unheard(night) == []
     await each_word_is_at_home(empty_kafka.bootstrap, operator.asked)
 
 
