@@ -52,12 +52,14 @@ def fill(relation: Relation, raw: str) -> str:
     """SQL that fills it from the relation `raw` (k, v, t, p, o), with $salt."""
     inside = [column for column in relation.columns if column.privacy is not Privacy.WITHHELD]
     parsed = f"TRY(json_transform(v, {_text(structure(inside))})) AS r"
-    source = f"SELECT * FROM (SELECT *, {parsed} FROM {raw}) WHERE r IS NOT NULL"  # noqa: S608 - names are declared
+    # Materialised, or the JSON is parsed again for the filter.
+    source = f"WITH parsed AS MATERIALIZED (SELECT *, {parsed} FROM {raw})"  # noqa: S608 - names are declared
     picked = [_shown(column, f'r."{column.name}"') for column in inside]
     if relation.key.privacy is not Privacy.WITHHELD:
         picked.insert(0, _shown(relation.key, "k"))
     picked += [_PLACES[column.name] for column in relation.place]
-    return f'INSERT INTO {relation.schema}."{relation.name}" SELECT {", ".join(picked)} FROM ({source})'  # noqa: S608
+    into = f'INSERT INTO {relation.schema}."{relation.name}" {source}'
+    return f"{into} SELECT {', '.join(picked)} FROM parsed WHERE r IS NOT NULL"  # noqa: S608 - names are declared
 
 
 def structure(columns: Sequence[Column]) -> str:

@@ -8,13 +8,14 @@ import typer
 
 
 def app() -> typer.Typer:
-    """pipeline, planner, herd and driver."""
+    """pipeline, planner, herd, driver and tables."""
     group = typer.Typer(no_args_is_help=True, help="Benchmarks, as ratios to peers in the same run.")
     group.callback()(lambda: None)
     group.command("pipeline")(pipeline)
     group.command("planner")(planner)
     group.command("herd")(herd)
     group.command("driver")(driver)
+    group.command("tables")(tables)
     return group
 
 
@@ -69,3 +70,13 @@ def driver(
     from deploy.bench.driver import driver as run
 
     run(Load(drivers, rate, hours, pace), as_json=as_json)
+
+
+def tables(
+    cars: Annotated[int, typer.Option(help="Cars of the fleet.", min=1000)] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the JSON object that else comes last.")] = False,
+) -> None:
+    """A fleet's state from the log to a pandas DataFrame, beside a message at a time."""
+    from deploy.bench.tables import bench
+
+    bench(cars, as_json=as_json)
