@@ -11,7 +11,7 @@ from agents.engine import transport
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
 from agents.engine.tables import TableManager
-from agents.kafka import for_faust
+from agents.kafka import KafkaAccess, tls
 from agents.settings import Settings
 from streams.topics import TICK
 from tables.table import Table
@@ -25,7 +25,7 @@ def faust_app(settings: Settings) -> Any:
     app = faust.App(
         settings.app_id,
         broker=[f"{transport.SCHEME}://{one}" for one in settings.bootstrap.split(",")],
-        broker_credentials=for_faust(settings),
+        broker_credentials=credentials(settings),
         store="rocksdb://",
         TableManager=TableManager,
         datadir=str(settings.data_dir),
@@ -48,6 +48,21 @@ def faust_app(settings: Settings) -> Any:
     )
     app.fetch_wait_ms = settings.fetch_wait_ms
     return app
+
+
+def credentials(kafka: KafkaAccess) -> Any:
+    """Who a Faust app is to Kafka; None where nobody is asked."""
+    context = tls(kafka)
+    if context is None:
+        return None
+    if kafka.kafka_password is None:
+        return faust.SSLCredentials(context=context)
+    return faust.SASLCredentials(
+        username=kafka.kafka_user,
+        password=kafka.kafka_password.get_secret_value(),
+        ssl_context=context,
+        mechanism=kafka.kafka_mechanism,
+    )
 
 
 def bind_table(app: Any, table: Table[Any], partitions: int) -> Any:

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import faust
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 
@@ -72,7 +71,7 @@ def for_aiokafka(kafka: KafkaAccess) -> dict[str, Any]:
     return {
         "bootstrap_servers": kafka.bootstrap.split(","),
         "security_protocol": kafka.kafka_protocol,
-        "ssl_context": _tls(kafka),
+        "ssl_context": tls(kafka),
         **secrets,
     }
 
@@ -95,22 +94,8 @@ def for_librdkafka(kafka: KafkaAccess) -> dict[str, Any]:
     return config
 
 
-def for_faust(kafka: KafkaAccess) -> Any:
-    """The credentials of a Faust app; None for a Kafka that asks for none."""
-    tls = _tls(kafka)
-    if tls is None:
-        return None
-    if kafka.kafka_password is None:
-        return faust.SSLCredentials(context=tls)
-    return faust.SASLCredentials(
-        username=kafka.kafka_user,
-        password=kafka.kafka_password.get_secret_value(),
-        ssl_context=tls,
-        mechanism=kafka.kafka_mechanism,
-    )
-
-
-def _tls(kafka: KafkaAccess) -> ssl.SSLContext | None:
+def tls(kafka: KafkaAccess) -> ssl.SSLContext | None:
+    """What checks the brokers' certificates; None for a Kafka that is talked to in clear."""
     if kafka.kafka_protocol == "PLAINTEXT":
         return None
     return _context(kafka.kafka_ca, kafka.kafka_cert, kafka.kafka_cert_key)

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from agents import kafka
+from agents.bind import credentials
 from agents.kafka import KafkaAccess
 from agents.settings import BadSettings, load
 
@@ -40,17 +41,17 @@ def test_what_cannot_be_meant_is_refused_in_one_line(given: dict[str, object], s
 def test_a_password_is_shown_to_clients_only() -> None:
     access = KafkaAccess(kafka_protocol="SASL_SSL", kafka_user="worker", kafka_password=SecretStr("secret-4711"))
     assert "4711" not in repr(access)
-    assert "4711" not in repr(kafka.for_faust(access))
+    assert "4711" not in repr(credentials(access))
     assert kafka.for_aiokafka(access)["sasl_plain_password"] == "secret-4711"
     assert kafka.for_librdkafka(access)["sasl.password"] == "secret-4711"
-    assert kafka.for_faust(access).password == "secret-4711"
+    assert credentials(access).password == "secret-4711"
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
 def test_every_library_is_told_the_same(protocol: str) -> None:
     login = LOGIN if protocol == "SASL_SSL" else {}
     access = KafkaAccess.model_validate({"kafka_protocol": protocol, "bootstrap": "a:1,b:2", **login})
-    ours, theirs, faust = kafka.for_aiokafka(access), kafka.for_librdkafka(access), kafka.for_faust(access)
+    ours, theirs, faust = kafka.for_aiokafka(access), kafka.for_librdkafka(access), credentials(access)
     assert ours["security_protocol"] == theirs["security.protocol"] == faust.protocol.value == protocol
     assert ours["bootstrap_servers"] == theirs["bootstrap.servers"].split(",") == ["a:1", "b:2"]
     assert ours["ssl_context"].check_hostname
@@ -58,7 +59,7 @@ def test_every_library_is_told_the_same(protocol: str) -> None:
 
 
 def test_without_tls_nothing_is_said_of_it() -> None:
-    assert kafka.for_faust(KafkaAccess()) is None
+    assert credentials(KafkaAccess()) is None
     assert kafka.for_aiokafka(KafkaAccess())["ssl_context"] is None
 
 
