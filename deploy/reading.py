@@ -20,6 +20,8 @@ CONNECT_SECONDS = 5.0
 #: A read up to the end of the log that gets nothing for so long has lost its broker.
 SILENCE_SECONDS = 20.0
 _AT_ONCE = 1000
+#: The end of a partition; and that we may not join a group, which we never do.
+HARMLESS = (KafkaError._PARTITION_EOF, KafkaError.GROUP_AUTHORIZATION_FAILED)  # noqa: SLF001 - its only name
 
 
 class Entry(NamedTuple):
@@ -112,7 +114,7 @@ class Reader:
         records: list[Any] = self._consumer.consume(_AT_ONCE, timeout=0.2)
         for record in records:
             error = record.error()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+            if error is not None and error.code() not in HARMLESS:
                 raise BrokerError(f"Kafka at {self._bootstrap} refused the read: {error.str()}")
         if self._lost and not records:
             raise BrokerError(f"Kafka at {self._bootstrap} no longer answers")

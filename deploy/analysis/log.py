@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from agents.kafka import for_librdkafka
 from agents.settings import Settings
 from deploy.brokers.errors import BrokerError
-from deploy.reading import CONNECT_SECONDS, SILENCE_SECONDS
+from deploy.reading import CONNECT_SECONDS, HARMLESS, SILENCE_SECONDS
 from tables.projection import Records
 from tables.relations import Relation
 
@@ -103,7 +103,7 @@ class Log:
         self._consumer.unassign()
 
     def _check(self, error: Any) -> None:
-        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+        if error.code() not in HARMLESS:
             raise BrokerError(f"Kafka at {self._settings.bootstrap} refused the read: {error.str()}")
 
     def _on_error(self, error: Any) -> None:

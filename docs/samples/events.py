@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 TOPIC = "d2ev.plug.event.v1"
-GROUP = "my-team"
+GROUP = "subscriber-plug-events"
 
 
 async def consume(address: str, file: str, *, once: bool) -> None:
