@@ -101,7 +101,8 @@ def test_savings_are_by_month_of_the_home_and_by_currency() -> None:
 
 @given(st.integers(0, 130))
 def test_pages_tell_every_session_once_and_savings_of_all(count: int) -> None:
-    sessions, seen, before = [session(NOW - n * HOUR) for n in range(count)], [], None
+    sessions, before = [session(NOW - n * HOUR) for n in range(count)], None
+    seen: list[SessionView] = []
     while True:
         page = history_view(reversed(sessions), "Europe/London", before)
         seen += page.sessions
