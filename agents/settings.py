@@ -246,6 +246,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings
 
 
+def _in_clear(*urls: str | None) -> str | None:
+    in_clear = any(url is not None and not url.startswith("https://") for url in urls)
+    return "production needs an https address" if in_clear else None
+
+
 def _refuse_shortcuts(settings: Settings) -> None:
     if settings.env != "production":
         return
@@ -257,10 +262,11 @@ def _refuse_shortcuts(settings: Settings) -> None:
             not url.startswith("https://") for one in settings.issuers for url in (one.issuer, one.jwks or one.issuer)
         )
         and "production needs https issuers; a development one signs in anybody",
-        "D2EV_API_URL": bool(settings.api_url and not settings.api_url.startswith("https://"))
-        and "production needs an https address",
-        "D2EV_FCM_URL": bool(settings.fcm_url and not settings.fcm_url.startswith("https://"))
-        and "production needs an https address",
+        "D2EV_API_URL": _in_clear(settings.api_url),
+        "D2EV_FCM_URL": _in_clear(settings.fcm_url),
+        "D2EV_FIRESTORE_URL": _in_clear(settings.firestore_url),
+        "D2EV_OEM_URLS": _in_clear(*settings.oem_urls.values()),
+        "D2EV_FEED_URLS": _in_clear(*settings.feed_urls.values()),
         "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
     }
     for name, problem in problems.items():

@@ -54,6 +54,10 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
     [
         ({"replication": 1}, "D2EV_REPLICATION"),
         ({"kafka_protocol": "PLAINTEXT"}, "D2EV_KAFKA_PROTOCOL"),
+        ({"oem_urls": {"simulator": "http://127.0.0.1:8200"}}, "D2EV_OEM_URLS"),
+        ({"feed_urls": {"octopus": "http://127.0.0.1:1"}}, "D2EV_FEED_URLS"),
+        ({"firestore_url": "http://127.0.0.1:1"}, "D2EV_FIRESTORE_URL"),
+        ({"fcm_url": "http://127.0.0.1:1"}, "D2EV_FCM_URL"),
         ({"seal_key": None}, "D2EV_SEAL_KEY"),
         ({"clock": "log"}, "D2EV_CLOCK"),
         ({"api_url": "http://localhost:8095"}, "D2EV_API_URL"),
