@@ -12,6 +12,7 @@ from deploy.tail import ESSENTIAL, as_json, line
 from streams import serde
 from streams.examples import CAR, examples
 from streams.topics import DEAD_LETTER, PLUG, REGISTRATION, STATUS, TELEMETRY, TOPICS, Topic
+from tests.command_line import run
 
 AT = datetime(2023, 3, 25, 18, 4, 5, 678_000, tzinfo=UTC)
 
@@ -113,3 +114,18 @@ def test_all_cars_of_an_account_live_in_one_partition() -> None:
 def test_the_time_of_a_line_is_utc() -> None:
     later = entry(STATUS, None)._replace(at=AT.astimezone(timezone(timedelta(hours=2))) + timedelta(hours=1))
     assert line(later).startswith("2023-03-25T19:04:05Z")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("plug.event", "--last", "2", "--limit", "3"), "--last and --limit: one of them says how many"),
+        (("plug.event", "--since", "soon"), "'soon' is no time; write 2h, 30m, 1d or 2023-03-25T18:00:00Z"),
+        (("lead.state", "--account", "acct7"), "--account: the key of lead.state is the lead, not of an account"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_any_broker_is(
+    asked: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = run(capsys, "tail", *asked)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"d2ev: {said}\n")
