@@ -20,9 +20,9 @@ DAWN = datetime(2023, 3, 25, 6, 0, tzinfo=UTC)
 Fact = tuple[str, str, bytes | None, datetime]
 
 
-def broker() -> EmbeddedBroker:
-    """The topics that are asked about here, empty."""
-    names = [topic.name for topic in (REGISTRATION, VEHICLE, PLUG, SESSION)] + [VEHICLES.changelog("d2ev")]
+def broker(topics: Iterable[Topic] = (REGISTRATION, VEHICLE, PLUG, SESSION)) -> EmbeddedBroker:
+    """The topics that are asked about, empty."""
+    names = [topic.name for topic in topics] + [VEHICLES.changelog("d2ev")]
     return EmbeddedBroker(dict.fromkeys(names, PARTITIONS))
 
 
