@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -24,19 +25,13 @@ from streams.topics import (
 )
 from tables import ACCOUNTS, KEYS
 
-Operation = Literal["Read", "Write", "Create", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"]
+Operation = Literal["Read", "Write", "Create", "Delete", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"]
 READ: Final[tuple[Operation, ...]] = ("Read", "Describe")
 WRITE: Final[tuple[Operation, ...]] = ("Write", "Describe")
 #: What `d2ev topics` and `d2ev migrate` do.
 MANAGE: Final[tuple[Operation, ...]] = (
-    "Create",
-    "Alter",
-    "Describe",
-    "DescribeConfigs",
-    "AlterConfigs",
-    "Read",
-    "Write",
-)
+    "Create", "Delete", "Alter", "Describe", "DescribeConfigs", "AlterConfigs", "Read", "Write",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,6 +70,8 @@ def principals(app_id: str) -> tuple[Principal, ...]:
     accounts = [_topic(table.changelog(app_id), READ) for table in (ACCOUNTS, KEYS)]
     public = [_topic(topic.name, READ) for topic in TOPICS if topic.public]
     changelogs = f"{app_id}-"
+    # An expansion goes from one version of the application to the next: d2ev, d2ev-12, d2ev-24.
+    every_version = re.sub(r"-[0-9]+$", "", app_id)
     return (
         _of("worker", "All stages, their tables and their consumer group.", [
             *(_topic(topic.name, _both(topic)) for topic in TOPICS),
@@ -89,8 +86,9 @@ def principals(app_id: str) -> tuple[Principal, ...]:
             *_small("bridge"), Acl("group", f"{app_id}-bridge", READ),
         ]),
         _of("topics", "Creates, checks and migrates the topics; for people and jobs, not for processes.", [
-            Acl("topic", "d2ev.", MANAGE, prefix=True), Acl("topic", changelogs, MANAGE, prefix=True),
-            Acl("group", app_id, READ, prefix=True),
+            Acl("topic", "d2ev.", MANAGE, prefix=True),
+                Acl("topic", f"{every_version}-", MANAGE, prefix=True),
+                Acl("group", every_version, (*READ, "Delete"), prefix=True),
         ]),
         _of("analyst", "Reads published topics and tables, without a group.", [
             *public, Acl("topic", changelogs, READ, prefix=True),

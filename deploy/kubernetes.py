@@ -13,12 +13,12 @@ from streams.topics import TOPICS
 from tables import TABLES
 
 CHART: Final = Path(__file__).parent / "helm/d2ev"
-#: Stands for the app id, which is a value.
-APP_ID: Final = "@app@"
+#: Stands for the app id, which is a value, and in it for what stays when an expansion counts it up.
+APP_ID: Final = "@app@-0"
 #: Said by the chart itself, from values of its own.
 OF_THE_CHART: Final = frozenset(
     {"app_id", "bootstrap", "data_dir", "env", "feeds_file", "health_port", "held_file", "partitions", "replication"}
-    | {"api_port", "bridge_port", "ingress_port"}
+    | {"api_port", "bridge_port", "ingress_port", "queries_port"}
     | {"kafka_protocol", "kafka_mechanism", "kafka_ca", "kafka_user"}
 )
 

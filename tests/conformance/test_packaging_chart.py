@@ -106,6 +106,7 @@ SECRETS = {
     "D2EV_ISSUERS": '[{"issuer": "https://id.example", "audience": "ev"}]',
     "D2EV_FIRESTORE": "{}",
     "D2EV_KAFKA_PASSWORD": "secret",
+    "D2EV_PSEUDONYM_KEY": KEY,
 }
 
 
@@ -171,7 +172,7 @@ def test_every_process_has_the_name_that_alerts_know() -> None:
         for one in RENDERED["most"]
         if one["kind"] in {"StatefulSet", "Deployment"}
     }
-    assert found == PROCESSES.keys()
+    assert found == PROCESSES.keys() | {"d2ev-queries"}
 
 
 def test_workers_scale_slowly_and_never_beyond_the_partitions() -> None:
@@ -182,7 +183,7 @@ def test_workers_scale_slowly_and_never_beyond_the_partitions() -> None:
     (trigger,) = scaled["triggers"]
     told = trigger["metadata"]
     assert told["topic"] == TELEMETRY.name
-    assert told["consumerGroup"] == "d2ev"
+    assert told["consumerGroup"] == "d2ev-24"
     assert told["ensureEvenDistributionOfPartitions"] == "true"
     assert told["sasl"] == "scram_sha512"
     assert all(isinstance(value, str) for value in told.values())
@@ -205,16 +206,21 @@ def test_nobody_reaches_more_than_dns_kafka_and_the_internet() -> None:
     blocks = policy["egress"][2]["to"]
     assert "169.254.0.0/16" in blocks[0]["ipBlock"]["except"], "the cloud's metadata service"
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    doors = {name: of("most", "NetworkPolicy", f"d2ev-{name}") for name in ("api", "bridge", "ingress")}
+    doors = {name: of("most", "NetworkPolicy", f"d2ev-{name}") for name in ("api", "bridge", "ingress", "queries")}
     opened = {name: one["spec"]["ingress"][0]["ports"][0]["port"] for name, one in doors.items()}
     settings = Settings()
-    assert opened == {"api": settings.api_port, "bridge": settings.bridge_port, "ingress": settings.ingress_port}
+    assert opened == {
+        "api": settings.api_port,
+        "bridge": settings.bridge_port,
+        "ingress": settings.ingress_port,
+        "queries": settings.queries_port,
+    }
 
 
 def test_each_process_logs_in_under_its_own_name() -> None:
     for name, spec in pods("most"):
         told = {one["name"]: one for one in spec["containers"][0]["env"]}
-        login = "d2ev-topics" if name == "d2ev-test" else name
+        login = {"d2ev-test": "d2ev-topics", "d2ev-queries": "d2ev-analyst"}.get(name, name)
         assert told["D2EV_KAFKA_USER"]["value"] == login
         assert told["D2EV_KAFKA_PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": login, "key": "password"}
     worker, guardian, feeds = (dict(pods("least"))[f"d2ev-{name}"] for name in ("worker", "guardian", "feeds"))
@@ -226,13 +232,22 @@ def test_each_process_logs_in_under_its_own_name() -> None:
 
 
 def test_strimzi_is_told_of_every_topic_and_everybody() -> None:
-    declared = yaml.safe_load((CHART / "files/kafka.yaml").read_text().replace(kubernetes.APP_ID, "ev"))
+    declared = yaml.safe_load(
+        (CHART / "files/kafka.yaml").read_text().replace(kubernetes.APP_ID, "ev").replace("@app@", "ev")
+    )
     names = {topic.name for topic in TOPICS} | {table.changelog("ev") for table in TABLES}
     assert {one["name"] for one in declared["topics"]} == names
     assert {one["name"] for one in declared["users"]} == {one.name for one in principals("ev")}
-    logins = {name.removeprefix("d2ev-") for name, _ in pods("most")} - {"test"}
+    logins = {name.removeprefix("d2ev-") for name, _ in pods("most")} - {"test", "queries"}
     assert logins <= {one["name"] for one in declared["users"]}, "each process has its user"
     assert all(isinstance(value, str) for one in declared["topics"] for value in one["config"].values())
+
+
+def test_an_expansion_keeps_its_rights_from_one_version_to_the_next() -> None:
+    acls = [acl["resource"] for acl in of("most", "KafkaUser", "d2ev-worker")["spec"]["authorization"]["acls"]]
+    assert ("group", "d2ev-24", "literal") in {(one["type"], one["name"], one["patternType"]) for one in acls}
+    (managed,) = of("most", "KafkaUser", "d2ev-topics")["spec"]["authorization"]["acls"]
+    assert managed["resource"] == {"type": "group", "name": "d2ev", "patternType": "prefix"}
 
 
 def test_sample_and_real_files_have_the_same_form() -> None:

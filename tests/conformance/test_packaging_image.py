@@ -87,7 +87,8 @@ def test_it_asks_its_own_health_and_ends_by_a_signal() -> None:
     assert FINAL.all("CMD")[0].words() == ["worker"]
     ports = {int(port) for port in FINAL.all("EXPOSE")[0].rest.split()}
     settings = Settings()
-    assert ports == {settings.health_port, settings.api_port, settings.ingress_port, settings.bridge_port}
+    doors = {settings.api_port, settings.ingress_port, settings.bridge_port, settings.queries_port}
+    assert ports == {settings.health_port, *doors}
     assert settings.health_port == alive.DEFAULT_PORT
 
 

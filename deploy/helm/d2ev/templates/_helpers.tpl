@@ -56,18 +56,19 @@ D2EV_REPLICATION: {{ .Values.kafka.replication | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* A process logs in under its own name; its password is in the Secret that Strimzi makes for it, or in ours. */}}
+{{/* A process logs in under its own name, queries as an analyst; its password is in the Secret that Strimzi makes for it, or in ours. */}}
 {{- define "d2ev.login" -}}
 {{- if eq .root.Values.kafka.protocol "SASL_SSL" -}}
-{{- $user := printf "%s-%s" (include "d2ev.fullname" .root) .process -}}
+{{- $who := eq .process "queries" | ternary "analyst" .process -}}
+{{- $user := printf "%s-%s" (include "d2ev.fullname" .root) $who -}}
 - name: D2EV_KAFKA_USER
-  value: {{ get .root.Values.kafka.users .process | default $user }}
+  value: {{ get .root.Values.kafka.users $who | default $user }}
 - name: D2EV_KAFKA_PASSWORD
   valueFrom:
     {{- if .root.Values.strimzi.enabled }}
     secretKeyRef: { name: {{ $user }}, key: password }
     {{- else }}
-    secretKeyRef: { name: {{ .root.Values.kafka.passwordsSecret }}, key: {{ .process }} }
+    secretKeyRef: { name: {{ .root.Values.kafka.passwordsSecret }}, key: {{ $who }} }
     {{- end }}
 {{- end -}}
 {{- end -}}
@@ -81,6 +82,7 @@ D2EV_REPLICATION: {{ .Values.kafka.replication | quote }}
   "api" (list "D2EV_SEAL_KEYS_RETIRED" "D2EV_OEM_APPS" "D2EV_ISSUERS" "D2EV_VAPID_KEY")
   "ingress" (list "D2EV_SEAL_KEYS_RETIRED" "D2EV_OEM_APPS")
   "bridge" (list "D2EV_SEAL_KEYS_RETIRED" "D2EV_FIRESTORE")
+  "queries" (list "D2EV_PSEUDONYM_KEY")
   "topics" (list) -}}
 - name: D2EV_SEAL_KEY
   valueFrom:

@@ -1,6 +1,6 @@
 {{/*
 The pod of a process. Arguments: root, process (its command), values (its part of the values), and as YAML text
-env, ports, volumes, mounts; startup is how long it may take until it is ready.
+env, ports, volumes, mounts; scratch is the size of /tmp, startup how long it may take until it is ready.
 Liveness asks /healthz, which never depends on Kafka or a maker's cloud: an outage restarts nobody.
 */}}
 {{- define "d2ev.pod" -}}
@@ -92,7 +92,7 @@ spec:
         {{- end }}
   volumes:
     - name: tmp
-      emptyDir: { sizeLimit: 256Mi }
+      emptyDir: { sizeLimit: {{ .scratch | default "256Mi" }} }
     {{- with include "d2ev.ca" .root }}
     - name: kafka-ca
       secret: { secretName: {{ . }}, items: [{ key: ca.crt, path: ca.crt }] }
