@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
 
 from agents.clock import Clock, LogClock, SystemClock
 from agents.driver_api.answers import (
@@ -23,13 +25,15 @@ from agents.driver_api.views import CarView, HistoryView, MessageView, OutlookVi
 from agents.follow import LogReader
 from agents.said import Said
 from agents.settings import Settings
-from streams.contracts.base import account_of
+from streams.contracts.base import Contract, account_of
 from streams.contracts.driver_status import DriverStatus
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.schedule import Schedule
 
 _MESSAGES_WAITING: Final = 50
+
+C = TypeVar("C", bound=Contract)
 
 
 class Watcher:
@@ -191,15 +195,23 @@ class ReadModel(LogReader):
                 watcher.tell(set(), [message])
 
     def _told(self, kept: Kept, registration: Registration, now: datetime) -> DriverStatus:
-        if kept.status is None:
+        status = _read(DriverStatus, kept.status)
+        if status is None:
             account = self.book.accounts.get(account_of(registration.car))
             return first_status(registration, account, _preference(kept), now)
-        return DriverStatus.model_validate_json(kept.status)
+        return status
 
 
 def _schedule(kept: Kept) -> Schedule | None:
-    return None if kept.schedule is None else Schedule.model_validate_json(kept.schedule)
+    return _read(Schedule, kept.schedule)
 
 
 def _preference(kept: Kept) -> Preference | None:
-    return None if kept.preference is None else Preference.model_validate_json(kept.preference)
+    return _read(Preference, kept.preference)
+
+
+def _read(model: type[C], value: bytes | None) -> C | None:
+    """What a kept record says; one without sense says nothing, and takes nothing else from its driver."""
+    with suppress(ValidationError):
+        return None if value is None else model.model_validate_json(value)
+    return None

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 from agents.driver_api.app import document
 from agents.push.webpush import new_vapid_key
+from agents.said import Said
 from streams.contracts.notification import NotificationKind
+from streams.topics import SCHEDULE, STATUS
 from tests.browser.made_up_driver import HOUR, MadeUpDriver
 
 BASE = "http://127.0.0.1:8302"
@@ -200,3 +202,14 @@ async def test_events_are_of_ones_own_cars(app: Any, drivers: MadeUpDriver) -> N
     await following
     assert b"a1." not in seen
     assert b"Secret" not in seen
+
+
+async def test_a_record_without_sense_takes_nothing_else_from_its_driver(
+    http: httpx.AsyncClient, drivers: MadeUpDriver
+) -> None:
+    for topic in (STATUS, SCHEDULE):
+        drivers.read.heard_ourselves([Said(topic.name, BENS, b'{"car": 4711}')])
+    as_driver(http, drivers, "ben")
+    for route in ROUTES:
+        if route.startswith("GET"):
+            assert (await ask(http, route, BENS)).status_code < 500, route
