@@ -33,6 +33,7 @@ from deploy.commands import (
     push_key,
     queries,
     release,
+    replay,
     sql,
     tail,
     topics,
@@ -76,6 +77,7 @@ def app() -> typer.Typer:
     cli.command("backtest")(backtest.backtest)
     cli.command("asyncapi")(asyncapi.asyncapi)
     cli.command("tail")(tail.tail)
+    cli.command("replay")(replay.replay)
     cli.command("sql")(sql.sql)
     cli.command("export")(export.export)
     cli.command("queries")(queries.queries)

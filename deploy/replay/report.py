@@ -1,0 +1,56 @@
+"""What a replay found, as one object and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from deploy.replay.changes import Changes
+from deploy.replay.log import Log
+from deploy.replay.otherwise import otherwise, totals
+from deploy.replay.plans import READ, reproduce
+from deploy.replay.stays import settled
+from streams.topics import SCHEDULE
+
+_WAYS = {"settled": "as settled", "as_is": "rules as they are", "changed": "changed"}
+
+
+def replayed(
+    log: Log, before: Changes, after: Changes, since: datetime | None, until: datetime | None
+) -> dict[str, Any]:
+    """Plans made again, and sessions driven by either rules."""
+    plans = reproduce(log, before.rules)
+    sessions, left_out = settled(log, since, until)
+    rows = otherwise(log, sessions, before, after)
+    return {
+        "missing": {topic: log.missing(topic) for topic in (*READ, SCHEDULE.name)},
+        "plans": {"same": plans.same, "of": plans.of, "first_other": plans.first},
+        "left_out": dict(left_out),
+        "currency": sorted({row["currency"] for row in rows}),
+        "totals": totals(rows) if rows else {},
+        "sessions": rows,
+    }
+
+
+def said(found: dict[str, Any]) -> Iterator[str]:
+    """What was done, and what a reader must know of it."""
+    plans = found["plans"]
+    yield f"old plans reproduced: {plans['same']} of {plans['of']}"
+    missing = {topic: number for topic, number in found["missing"].items() if number}
+    if missing:
+        yield f"no longer on the log: {', '.join(f'{number} of {topic}' for topic, number in missing.items())}"
+    if plans["first_other"]:
+        yield f"the first that is not: {plans['first_other']}"
+    yield f"sessions driven again: {len(found['sessions'])}"
+    for why, number in found["left_out"].items():
+        yield f"left out: {number}, {why}"
+
+
+def rows(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The head of a table, then each way."""
+    yield "", f"Cost {', '.join(found['currency'])}", "CO2 kg", "kWh", "Promises"
+    for way, name in _WAYS.items() if found["totals"] else ():
+        one = found["totals"][way]
+        promises = ", ".join(f"{number} {what}" for what, number in sorted(one["promises"].items()))
+        yield name, f"{one['cost']:.2f}", f"{one['carbon_kg']:.2f}", f"{one['energy_kwh']:.1f}", promises
