@@ -31,6 +31,8 @@ class Log:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lost = False
+        #: Up to where the last reading went: end offset by partition, by relation.
+        self.ends: dict[str, dict[int, int]] = {}
         self._consumer = _client(settings, self._on_error)
 
     def __enter__(self) -> Self:
@@ -45,17 +47,33 @@ class Log:
         """The relations as they are now, by full name: folds without what was deleted, events without repeats."""
         wanted = list(relations)
         cut = self._cut(wanted)
+        self.ends = {name: {partition: end for partition, (_, end) in places.items()} for name, places in cut.items()}
         sizes = {name: sum(end - start for start, end in places.values()) for name, places in cut.items()}
         done, total = 0, sum(sizes.values())
         found = {}
         for one in wanted:
             taking: _Fold | _Events = _Fold(apart=bool(one.place)) if one.folded else _Events()
-            for batch in self._records(one.log(self._settings.app_id), cut[one.full_name]):
+            topic, places = one.log(self._settings.app_id), cut[one.full_name]
+            for batch in self._records(topic, places):
                 taking.take(batch)
                 done += len(batch)
                 if progress is not None:
                     progress(min(done, total), total)
+            if isinstance(taking, _Fold):
+                for batch in self._records(topic, self._since(topic, places)):
+                    taking.fill(batch)
             found[one.full_name] = taking.records()
+        return found
+
+    def _since(self, topic: str, places: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+        """What was written after the noted ends: Kafka may have compacted away what we did not read in time."""
+        ends = {partition: self._watermarks(topic, partition)[1] for partition in places}
+        return {partition: (end, ends[partition]) for partition, (_, end) in places.items() if ends[partition] > end}
+
+    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        found: tuple[int, int] = self._consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=CONNECT_SECONDS
+        )
         return found
 
     def _cut(self, wanted: Iterable[Relation]) -> dict[str, dict[int, tuple[int, int]]]:
@@ -73,10 +91,7 @@ class Log:
             if wanted.schema == "tables":  # made by the first worker
                 return {}
             raise BrokerError(f"{name} is not on {self._settings.bootstrap}; run `d2ev topics apply`")
-        ends = {
-            partition: self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=CONNECT_SECONDS)
-            for partition in known[name].partitions
-        }
+        ends = {partition: self._watermarks(name, partition) for partition in known[name].partitions}
         return {partition: (low, high) for partition, (low, high) in ends.items() if high > low}
 
     def _records(self, topic: str, places: Mapping[int, tuple[int, int]]) -> Iterable[list[Any]]:
@@ -116,15 +131,28 @@ class _Fold:
     def __init__(self, *, apart: bool) -> None:
         self._apart = apart
         self._rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._gone: set[tuple[int, bytes]] = set()
 
     def take(self, batch: list[Any]) -> None:
         """Some records, in order per key."""
         for record in batch:
-            rows, value = self._rows[record.partition() if self._apart else 0], record.value()
+            place, key, value = record.partition() if self._apart else 0, record.key(), record.value()
             if value is None:
-                rows.pop(record.key(), None)
+                self._rows[place].pop(key, None)
+                self._gone.add((place, key))
             else:
-                rows[record.key()] = value
+                self._rows[place][key] = value
+
+    def fill(self, batch: list[Any]) -> None:
+        """Later records, of keys alone of which nothing was read: the nearest word to what is no more."""
+        for record in batch:
+            place, key, value = record.partition() if self._apart else 0, record.key(), record.value()
+            if key in self._rows[place] or (place, key) in self._gone:
+                continue
+            if value is None:
+                self._gone.add((place, key))
+            else:
+                self._rows[place][key] = value
 
     def records(self) -> Records:
         """What is left."""

@@ -1,12 +1,12 @@
 """Analysts on a live log: answers equal the fold, files are whole, questions over HTTP are kept within bounds."""
 
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import httpx
@@ -16,14 +16,12 @@ from agents.clock import SystemClock
 from agents.driver_api.metrics import ApiMetrics
 from agents.settings import BadSettings, Settings, load
 from deploy.analysis import tables
-from deploy.analysis.log import Log
 from deploy.analysis.serving.app import Counter, build
 from deploy.analysis.serving.desk import Desk
 from deploy.analysis.serving.keys import Keys, hash_of, new_key
 from deploy.brokers.embedded import EmbeddedBroker
 from streams.topics import SESSION
-from tables.relations import relation
-from tests.analysts import DAWN, broker, erased, evening, told, write
+from tests.analysts import DAWN, answers_equal_the_fold, broker, erased, evening, told, write
 from tests.command_line import run
 
 Capture = pytest.CaptureFixture[str]
@@ -66,41 +64,7 @@ def own(settings: Settings) -> Iterator[Settings]:
 
 
 def test_answers_equal_the_fold_of_a_cut_while_writers_go_on(own: Settings) -> None:
-    stop, written = threading.Event(), threading.Event()
-
-    def go_on() -> None:
-        night = 2
-        while not stop.is_set():
-            write(own.bootstrap, evening(CARS, night))
-            written.set()
-            night += 1
-
-    writer = threading.Thread(target=go_on)
-    writer.start()
-    try:
-        assert written.wait(60)
-        wanted = [relation("vehicle-state"), relation("session.event"), relation("registration.state")]
-        with Log(own) as log:
-            found = log.read(wanted)
-    finally:
-        stop.set()
-        writer.join(60)
-    known = tables.pseudonyms(own)
-    with tables.opened(own) as store:
-        for one in wanted:
-            store.load(one, found[one.full_name])
-        with store.ask("SELECT car, soc_pct, received_time FROM tables.vehicle_state") as rows:
-            answer = {car: (soc, at) for car, soc, at in rows.fetchall()}
-        with store.ask("SELECT id FROM session_event ORDER BY _partition, _offset") as rows:
-            sessions = [row[0] for row in rows.fetchall()]
-    # Each fold is a cut: every car at one of the writer's nights, told at its end of the log or before.
-    assert set(answer) == {known.of(car) for car in CARS}
-    nights = {(at - DAWN).days for _, at in answer.values()}
-    assert max(nights) - min(nights) <= 1
-    assert min(nights) >= 2
-    assert all(answer[known.of(car)][0] == number for number, car in enumerate(CARS))
-    assert len(sessions) == len(set(sessions))
-    assert len(sessions) >= 3 * len(CARS)
+    answers_equal_the_fold(own, CARS)
 
 
 def test_a_snapshot_leaves_out_who_was_erased(settings: Settings) -> None:
@@ -112,13 +76,13 @@ def test_a_snapshot_leaves_out_who_was_erased(settings: Settings) -> None:
 
 
 def test_sql_from_the_command_line(kafka: EmbeddedBroker, capsys: Capture, tmp_path: Path) -> None:
-    asked = "SELECT count(*) AS cars, sum(soc_pct) AS soc FROM vehicle_state WHERE soc_pct > $least"
-    told_as = {form: run(capsys, "sql", asked, "--param", "least=3", "--format", form) for form in ("csv", "json")}
+    question = "SELECT count(*) AS cars, sum(soc_pct) AS soc FROM vehicle_state WHERE soc_pct > $least"
+    told_as = {form: run(capsys, "sql", question, "--param", "least=3", "--format", form) for form in ("csv", "json")}
     assert told_as["csv"].out == "cars,soc\n8,60.0\n"
     assert json.loads(told_as["json"].out) == {"cars": 8, "soc": 60.0}
     out = tmp_path / "answer.parquet"
     assert run(capsys, "sql", "SELECT * FROM sessions", "--out", str(out)).code == 0
-    count = duckdb.sql(f"SELECT count(*), count(DISTINCT car) FROM '{out}'").fetchall()
+    count = asked(f"SELECT count(*), count(DISTINCT car) FROM '{out}'")
     assert count == [(24, 12)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.parquet"]
 
@@ -156,10 +120,16 @@ def test_names_behind_pseudonyms_are_for_those_who_hold_the_key(kafka: EmbeddedB
     assert run(capsys, "pseudonym", "--find", gone).code == 2
 
 
+def asked(query: str) -> list[tuple[Any, ...]]:
+    """The answer of a DuckDB of one's own, as a reader of files has it."""
+    with duckdb.connect() as mine:
+        return mine.execute(query).fetchall()
+
+
 def in_lake(lake: Path) -> dict[str, int]:
     """Rows by day and maker, as readers of the folder see them."""
     files = lake / "topics" / "session_event" / "**" / "*.parquet"
-    rows = duckdb.sql(f"SELECT date, oem, count(*) FROM read_parquet('{files}') GROUP BY ALL ORDER BY ALL").fetchall()
+    rows = asked(f"SELECT date, oem, count(*) FROM read_parquet('{files}') GROUP BY ALL ORDER BY ALL")
     return {f"{day} {oem}": count for day, oem, count in rows}
 
 
@@ -193,7 +163,7 @@ def test_since_states_whole_days(kafka: EmbeddedBroker, capsys: Capture, tmp_pat
     assert set(in_lake(lake)) == {"2023-03-27 skoda", "2023-03-27 tesla", "2023-03-27 unknown"}
     one = tmp_path / "one.parquet"
     run(capsys, "export", "session.event", "--to", str(one), "--since", late)
-    assert duckdb.sql(f"SELECT count(*) FROM '{one}'").fetchall() == [(7,)]
+    assert asked(f"SELECT count(*) FROM '{one}'") == [(7,)]
 
 
 @asynccontextmanager
@@ -234,9 +204,9 @@ async def test_rows_of_one_key_and_files(client: httpx.AsyncClient, settings: Se
     pseudonym = tables.pseudonyms(settings).of(CARS[4])
     one = (await client.get("/v1/tables/vehicle-state/rows", params={"key": pseudonym})).json()
     assert [(row["car"], row["soc_pct"]) for row in one["rows"]] == [(pseudonym, 4.0)]
-    asked = {"sql": "SELECT count(*) AS n FROM plug_event WHERE session_id = $s", "parameters": {"s": "nobody's"}}
-    assert (await client.post("/v1/query?form=csv", json=asked)).text == "n\n0\n"
-    assert (await client.post("/v1/query?form=parquet", json=asked)).content[:4] == b"PAR1"
+    question = {"sql": "SELECT count(*) AS n FROM plug_event WHERE session_id = $s", "parameters": {"s": "nobody's"}}
+    assert (await client.post("/v1/query?form=csv", json=question)).text == "n\n0\n"
+    assert (await client.post("/v1/query?form=parquet", json=question)).content[:4] == b"PAR1"
 
 
 async def test_a_key_is_required_and_a_cursor_is_its_owners(client: httpx.AsyncClient) -> None:
