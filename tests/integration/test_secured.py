@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import monotonic, sleep
 
 import httpx
 import pytest
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -49,7 +51,19 @@ def kafka_with_rights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secu
         bindings = [binding for one in PRINCIPALS for binding in _bindings(one)]
         for made in admin.create_acls(bindings).values():
             made.result(20)
+        _wait_for_rights(admin, len(set(bindings)))
         yield kafka
+
+
+def _wait_for_rights(admin: AdminClient, count: int) -> None:
+    """The broker hears of them some seconds after the controller took them, on a slow machine."""
+    everything = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    give_up = monotonic() + LIMIT_SECONDS
+    while len(admin.describe_acls(everything).result(20)) < count:
+        assert monotonic() < give_up, "the broker does not hear of its rights"
+        sleep(0.2)
 
 
 def _bindings(principal: Principal) -> Iterator[AclBinding]:
