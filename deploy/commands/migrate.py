@@ -41,7 +41,7 @@ def migrate(
 
 def _print_plan(expansion: Expansion) -> None:
     was = expansion.progress
-    print(f"{was.old_app} with {was.before} partitions becomes {expansion.new.app_id} with {was.after}")
+    print(f"{was.before} partitions ({was.old_app}) become {was.after} ({expansion.new.app_id})")
     for name, what in expansion.WORDS.items():
         print(f"  {'done' if name in was.done else 'to do':6} {name:8} {what}")
 
