@@ -250,6 +250,12 @@ def test_an_expansion_keeps_its_rights_from_one_version_to_the_next() -> None:
     assert managed["resource"] == {"type": "group", "name": "d2ev", "patternType": "prefix"}
 
 
+def test_the_changelogs_of_a_version_are_found_by_its_id() -> None:
+    topics = [one["metadata"] for one in RENDERED["most"] if one["kind"] == "KafkaTopic"]
+    assert {topic["labels"]["d2ev.app-id"] for topic in topics} == {"d2ev-24"}
+    assert all(topic["annotations"] == {"helm.sh/resource-policy": "keep"} for topic in topics)
+
+
 def test_sample_and_real_files_have_the_same_form() -> None:
     kept = yaml.safe_load((JUDGED.parent / "files/kafka.yaml").read_text())
     real = yaml.safe_load((CHART / "files/kafka.yaml").read_text())
