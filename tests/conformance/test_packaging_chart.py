@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -20,7 +19,7 @@ from deploy.acls import principals
 from deploy.monitoring.catalogue import PROCESSES
 from streams.topics import TELEMETRY, TOPICS
 from tables import TABLES
-from tests.packaging.golden import CASES, CHART, JUDGED, digest, manifests, rendering, values
+from tests.packaging.golden import CASES, CHART, JUDGED, digest, manifests, rendering
 
 Manifest = Mapping[str, Any]
 RENDERED: dict[str, list[Manifest]] = {case: list(manifests(rendering(case).read_text())) for case in CASES}
@@ -266,50 +265,3 @@ def test_sample_and_real_files_have_the_same_form() -> None:
     for folder in ("dashboards", "rules"):
         found = sorted((CHART / "files" / folder).iterdir())
         assert found == sorted((CHART / "files" / folder).glob("*.json" if folder == "dashboards" else "d2ev.yaml"))
-
-
-def schema() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-    return found
-
-
-@pytest.mark.parametrize("case", [None, *CASES])
-def test_values_fit_their_schema(case: str | None) -> None:
-    given = yaml.safe_load((CHART / "values.yaml" if case is None else values(case)).read_text())
-    jsonschema.validate(given, schema())
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"wroker": {}},
-        {"worker": {"replica": 3}},
-        {"worker": {"replicas": 0}},
-        {"kafka": {"bootstrap": "kafka"}},
-        {"kafka": {"protocol": "plaintext"}},
-        {"kafka": {"partitions": "12"}},
-        {"settings": {"D2EV_EDGE_SPRED_SECONDS": 1}},
-        {"settings": {"D2EV_SEAL_KEY": "in clear"}},
-        {"settings": {"D2EV_PARTITIONS": 12}},
-        {"image": {"digest": "latest"}},
-        {"worker": {"storage": {"size": "much"}}},
-        {"env": "prod"},
-    ],
-    ids=json.dumps,
-)
-def test_a_slip_is_refused(given: Mapping[str, Any]) -> None:
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(given, schema())
-
-
-def test_defaults_in_the_schema_are_those_of_the_values() -> None:
-    found = yaml.safe_load((CHART / "values.yaml").read_text())
-
-    def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: one["default"] if "default" in one else defaults(one["properties"])
-            for name, one in properties.items()
-            if name != "global"
-        }
-
-    assert defaults(schema()["properties"]) == found
