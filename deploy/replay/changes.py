@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 from pydantic import ValidationError
@@ -49,7 +50,7 @@ def changes(rules: PlanRules, given: Sequence[str]) -> Changes:
 
 
 def _ruled(rules: PlanRules, name: str, number: float) -> PlanRules:
-    if number < 0 or (name == "max_blocks" and (number < 1 or number % 1)):
+    if not 0 <= number < inf or (name == "max_blocks" and (number < 1 or number % 1)):
         raise ValueError(f"--set {name}={number:g}: too small, or no whole number")
     value: Any = int(number) if name == "max_blocks" else number
     if name.endswith("_minutes"):

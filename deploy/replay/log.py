@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agents.kafka import KafkaAccess
 from deploy.reading import Entry, Reader
+from streams import serde
 from streams.topics import BY_NAME, CARBON, PREFERENCE, PRICE, REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE
 
 TOPICS = (REGISTRATION, PREFERENCE, REPLAN, VEHICLE, SCHEDULE, PRICE, CARBON, SESSION)
@@ -21,7 +22,8 @@ class Log:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._of: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in entries:
-            self._of[entry.topic.name, entry.partition].append(entry)
+            if _readable(entry):
+                self._of[entry.topic.name, entry.partition].append(entry)
         for found in self._of.values():
             found.sort(key=lambda entry: entry.offset)
 
@@ -47,7 +49,7 @@ class Log:
         return found
 
     def missing(self, topic: str) -> int:
-        """How many records are no longer there: compacted away, or older than what is kept."""
+        """How many records are not there: compacted away, older than what is kept, or such that nobody could read."""
         return sum(found[-1].offset + 1 - len(found) for (name, _), found in self._of.items() if name == topic)
 
 
@@ -65,6 +67,16 @@ def from_file(path: Path) -> Log:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     return Log(_entry(path, number, line) for number, line in enumerate(lines, 1) if line)
+
+
+def _readable(entry: Entry) -> bool:
+    """Workers refuse the others as well."""
+    try:
+        if entry.value is not None:
+            serde.decode(entry.topic.name, entry.value)
+    except serde.Undecodable:
+        return False
+    return True
 
 
 def _entry(path: Path, number: int, line: str) -> Entry:

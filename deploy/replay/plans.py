@@ -17,7 +17,6 @@ from streams import serde
 from streams.domain.case import PlanRules
 from streams.topics import PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, VEHICLE
 
-#: Of what happened at one instant, wishes and forecasts were there before the car was read.
 READ = (REGISTRATION.name, PREFERENCE.name, REPLAN.name, VEHICLE.name)
 
 
@@ -88,7 +87,13 @@ def _timed(log: Log, topic: str, partition: int) -> Iterator[tuple[datetime, int
     newest = None
     for entry in log.of(topic, partition):
         newest = entry.at if newest is None else max(newest, entry.at)
-        yield newest, READ.index(topic), entry.offset, entry
+        yield newest, _turn(entry), entry.offset, entry
+
+
+def _turn(entry: Entry) -> int:
+    """Of what happened at one instant: wishes and forecasts are there when a car is read, adders answer its plan."""
+    adder = entry.topic is REPLAN and (entry.key or "").startswith("adder:")
+    return len(READ) if adder else READ.index(entry.topic.name)
 
 
 def _at(entry: Entry) -> datetime:

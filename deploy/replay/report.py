@@ -11,7 +11,8 @@ from deploy.replay.log import Log
 from deploy.replay.otherwise import otherwise, totals
 from deploy.replay.plans import READ, reproduce
 from deploy.replay.stays import settled
-from streams.topics import SCHEDULE
+from streams.contracts.forecast import Forecast, ForecastKind
+from streams.topics import REPLAN, SCHEDULE
 
 _WAYS = {"settled": "as settled", "as_is": "rules as they are", "changed": "changed"}
 
@@ -25,12 +26,19 @@ def replayed(
     rows = otherwise(log, sessions, before, after)
     return {
         "missing": {topic: log.missing(topic) for topic in (*READ, SCHEDULE.name)},
+        "capped": _capped(log),
         "plans": {"same": plans.same, "of": plans.of, "first_other": plans.first},
         "left_out": dict(left_out),
         "currency": sorted({row["currency"] for row in rows}),
         "totals": totals(rows) if rows else {},
         "sessions": rows,
     }
+
+
+def _capped(log: Log) -> bool:
+    """Did adders of a cap move any plan?"""
+    adders = (Forecast.model_validate_json(one.value) for one in log.everywhere(REPLAN.name) if one.value)
+    return any(one.kind is ForecastKind.ADDER and any(slot.value for slot in one.slots) for one in adders)
 
 
 def said(found: dict[str, Any]) -> Iterator[str]:
@@ -42,6 +50,8 @@ def said(found: dict[str, Any]) -> Iterator[str]:
         yield f"no longer on the log: {', '.join(f'{number} of {topic}' for topic, number in missing.items())}"
     if plans["first_other"]:
         yield f"the first that is not: {plans['first_other']}"
+    if found["capped"]:
+        yield "a regional cap was in force: what is driven again knows none"
     yield f"sessions driven again: {len(found['sessions'])}"
     for why, number in found["left_out"].items():
         yield f"left out: {number}, {why}"
