@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from agents.kafka import for_librdkafka
 from agents.settings import Settings
 from deploy.brokers.errors import BrokerError
+from deploy.reading import HARMLESS
 
 _SILENCE_SECONDS = 30.0
 _AT_ONCE = 5000
@@ -64,8 +65,8 @@ class RawLog:
             for record in self._consumer.consume(_AT_ONCE, timeout=0.02):
                 heard, here = monotonic(), record.partition()
                 if record.error() is not None:
-                    _refuse_all_but_eof(record.error())
-                    left.discard(here)
+                    if _is_end(record.error()):
+                        left.discard(here)
                     continue
                 if record.offset() < ends[here] and record.key() is not None:
                     yield _raw(record)
@@ -114,6 +115,8 @@ def _raw(record: Any) -> Raw:
     return Raw(record.partition(), record.offset(), record.key(), record.value(), headers, record.timestamp()[1])
 
 
-def _refuse_all_but_eof(error: Any) -> None:
-    if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+def _is_end(error: Any) -> bool:
+    """Whether it says that a partition is read to its end. Raises BrokerError where it says that it cannot be read."""
+    if error.code() not in HARMLESS:
         raise BrokerError(f"Kafka refused the read: {error.str()}")
+    return bool(error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001 - its only name
