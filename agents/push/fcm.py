@@ -55,7 +55,8 @@ class Fcm:
             self._tokens.refuse(token)
             if again:
                 break
-        return Sent(Outcome.REFUSED, "401: the service account may not send")
+        # Not final: two tokens in a row may be old, and a right that is missing may be given; a failure must arrive.
+        return Sent(Outcome.LATER, "401: the service account may not send")
 
     def _body(self, target: str, message: Message) -> Mapping[str, Any]:
         """FCM keeps four collapse keys for a phone that is off: two a car, so that no failure is lost to small talk."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from time import monotonic
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from agents.kafka import KafkaAccess, for_librdkafka
 
-_SECONDS = 5.0
+_SECONDS, _STEP_SECONDS = 5.0, 0.3
 
 
 def why_silent(kafka: KafkaAccess) -> str:
@@ -16,10 +17,12 @@ def why_silent(kafka: KafkaAccess) -> str:
     heard: set[int] = set()
     config = {"group.id": "d2ev-asking", "log_level": 0, "error_cb": lambda error: heard.add(error.code())}
     asking = Consumer({**for_librdkafka(kafka), **config})
+    until = monotonic() + _SECONDS
     try:
-        with suppress(KafkaException):
-            asking.list_topics(timeout=_SECONDS)
-        asking.poll(0)
+        while monotonic() < until and not heard - {KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001 - its only name
+            with suppress(KafkaException):
+                asking.list_topics(timeout=_STEP_SECONDS)
+            asking.poll(0)
     finally:
         asking.close()
     if KafkaError._AUTHENTICATION in heard:  # noqa: SLF001 - its only name

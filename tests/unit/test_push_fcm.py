@@ -112,9 +112,9 @@ async def test_a_token_of_ours_that_is_refused_is_replaced_once(bench: Bench) ->
     assert bench.fake.desk.exchanges == 2
 
 
-async def test_a_token_that_is_always_refused_is_our_trouble(bench: Bench) -> None:
+async def test_a_token_that_is_always_refused_is_tried_again_later(bench: Bench) -> None:
     bench.says(*[Answer.OLD_TOKEN] * 9)
-    assert (await bench.fcm.send("phone", MESSAGE)).outcome is Outcome.REFUSED
+    assert (await bench.fcm.send("phone", MESSAGE)).outcome is Outcome.LATER
     assert bench.fake.desk.exchanges == 2, "not again and again"
 
 
