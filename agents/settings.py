@@ -20,7 +20,7 @@ from agents.sealing import KEY_BYTES, Sealer
 
 PREFIX = "D2EV_"
 #: Read by the test suites, not by the product.
-FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_", "D2EV_KAFKA_")
+FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_")
 
 
 #: The push services of today's browsers.

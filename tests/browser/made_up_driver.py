@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,6 +95,12 @@ ISSUER = "http://127.0.0.1:9"
 SEAL_KEY = "bWFkZS11cCBrZXkgZm9yIHRlc3RzIG9ubHkgMzJieXQ="
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all: reading whom the system trusts is most of what an app takes to make."""
+    return ssl.create_default_context()
+
+
 class MadeUpJournal:
     """Takes what is written; refuses while Kafka is away."""
 
@@ -130,9 +138,8 @@ class MadeUpDriver:
         settings, wall = self._settings, SystemClock()
         sealer = settings.sealer()
         self.sessions = Sessions(sealer, base_url, wall)
-        # No issuer is asked: who is signed in has a cookie.
-        nowhere = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
-        verifier = Verifier(settings.issuers, nowhere, wall)
+        http = httpx.AsyncClient(verify=_tls())
+        verifier = Verifier(settings.issuers, http, wall)
         wishes = Wishes(self.read, self.journal, sealer, self.clock, 1)
         api = Api(
             settings=settings,
@@ -148,7 +155,7 @@ class MadeUpDriver:
             clock=self.clock,
             wall=wall,
         )
-        sign_in = SignIn(self.sessions, verifier, nowhere, base_url)
+        sign_in = SignIn(self.sessions, verifier, http, base_url)
         return build(api, [page.router(page.desk(api)), session_router(self.sessions, sign_in, verifier)])
 
     def cookie(self, address: str, name: str = "") -> SetCookieParam:

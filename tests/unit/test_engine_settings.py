@@ -20,6 +20,7 @@ KEY = new_key()
     ("environ", "line"),
     [
         ({"D2EV_BOOTSTRAPS": "x:1"}, "D2EV_BOOTSTRAPS: no such setting; `d2ev doctor --settings` lists them"),
+        ({"D2EV_KAFKA_CAA": "x"}, "D2EV_KAFKA_CAA: no such setting; `d2ev doctor --settings` lists them"),
         ({"D2EV_": "x"}, "D2EV_: no such setting; `d2ev doctor --settings` lists them"),
     ],
 )
