@@ -125,6 +125,7 @@ def test_a_stranger_sees_nothing(kafka_with_rights: Secured) -> None:
     assert not set(seen.topics) & {topic.name for topic in TOPICS}
 
 
+@pytest.mark.long
 async def test_a_night_with_no_more_rights_than_declared(kafka_with_rights: Secured, tmp_path: Path) -> None:
     night = Night(options(tmp_path, bootstrap=kafka_with_rights.plain, partitions=PARTITIONS))
     assert night.options.partitions == PARTITIONS

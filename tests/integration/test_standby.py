@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PARTITIONS = 2
 SESSION_SECONDS = 10
-#: What is promised of a killed worker's cars, by their number in a partition; of so many, what was measured at worst.
-SERVED_WITHIN = {2_000: 20.0, 20_000: 90.0}
+#: What is promised of a killed worker's cars with warm copies, and what was measured without, in seconds.
+CARS, SERVED_WITHIN = 2_000, {0: 60.0, 1: 20.0}
 
 
 class Measured(Exception):
@@ -101,18 +101,15 @@ async def joined(night: Evening, began: float) -> float:
     return monotonic() - began
 
 
-@pytest.mark.parametrize("standbys", [0, 1])
-@pytest.mark.parametrize("cars", SERVED_WITHIN)
-async def test_a_killed_worker_s_cars_are_served_again(
-    empty_kafka: Kafka, tmp_path: Path, cars: int, standbys: int
-) -> None:
-    takeover = Takeover(cars, standbys)
+@pytest.mark.parametrize("standbys", SERVED_WITHIN)
+async def test_a_killed_worker_s_cars_are_served_again(empty_kafka: Kafka, tmp_path: Path, standbys: int) -> None:
+    takeover = Takeover(CARS, standbys)
     chosen = options(tmp_path / "run", empty_kafka.bootstrap, vehicles=6, partitions=PARTITIONS)
     with pytest.raises(Measured):
         await Evening(chosen, (), {0.75: takeover.measure}).run()
     sys.stdout.write(
-        f"\n{cars} cars a partition, {standbys} standbys: noticed {takeover.assigned:.1f} s, "
+        f"\n{CARS} cars a partition, {standbys} standbys: noticed {takeover.assigned:.1f} s, "
         f"served {takeover.served:.1f} s after the kill (session {SESSION_SECONDS} s), "
         f"{takeover.cpu:.1f} s of processor\n"
     )
-    assert takeover.assigned + takeover.cpu < SERVED_WITHIN[cars]
+    assert takeover.assigned + takeover.cpu < SERVED_WITHIN[standbys]
