@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache, partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,7 @@ def settled(log: Log, since: datetime | None, until: datetime | None) -> tuple[l
     registrations, preferences = log.by_key(REGISTRATION.name), log.by_key(PREFERENCE.name)
     found: list[Settled] = []
     left_out: Counter[str] = Counter()
+    prices = cache(partial(recording, log, PRICE.name))
     for session in _newest(log):
         if (since and session.ended_at < since) or (until and session.ended_at >= until):
             continue
@@ -51,7 +53,11 @@ def settled(log: Log, since: datetime | None, until: datetime | None) -> tuple[l
             left_out[why or ""] += 1
             continue
         wish = _wish(preferences.get(session.car, ()), session.plugged_at, registration)
-        found.append(Settled(session, _stay(session, registration, wish)))
+        stay = _stay(session, registration, wish)
+        if not _covers(prices(registration.tariff), stay):
+            left_out["the prices of then are not kept"] += 1
+            continue
+        found.append(Settled(session, stay))
     return sorted(found, key=lambda one: one.stay.plugged_at), left_out
 
 
@@ -66,6 +72,12 @@ def recording(log: Log, topic: str, key: str) -> Recording | None:
         return None
     vintages = tuple(Vintage(one.issued_at, one.slots) for one in issued)
     return Recording(key, known.unit, vintages, known.slots, "")
+
+
+def _covers(price: Recording | None, stay: Stay) -> bool:
+    """Whether what prices came true reaches from plug-in to the end: only the last days before the newest are kept."""
+    slots = () if price is None else price.outturn
+    return bool(slots) and slots[0].start <= stay.plugged_at and max(stay.end, stay.ready_by) <= slots[-1].end
 
 
 def recordings(log: Log, registration: Registration) -> tuple[Recording | None, Recording | None]:

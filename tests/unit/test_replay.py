@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,21 @@ def test_what_is_driven_again_takes_what_was_taken(day: Log) -> None:
     sessions, _ = settled(day, None, None)
     found = totals(otherwise(day, sessions, AS_IS, AS_IS))
     assert found["as_is"]["energy_kwh"] == pytest.approx(found["settled"]["energy_kwh"], rel=0.1)
+
+
+def test_a_session_of_before_the_prices_that_are_kept_is_left_out_and_counted(tmp_path: Path, day: Log) -> None:
+    def sooner(row: dict[str, Any]) -> dict[str, Any]:
+        if row["topic"] == SESSION.name:
+            for name in ("plugged_at", "ended_at", "settled_at"):
+                at = datetime.fromisoformat(row["value"][name]) - timedelta(days=20)
+                row["value"][name] = at.isoformat()
+        return row
+
+    every, left_out = settled(day, None, None)
+    none, told = settled(log_of(tmp_path, sooner), None, None)
+    assert none == []
+    assert told["the prices of then are not kept"] == len(every)
+    assert told.total() == len(every) + left_out.total()
 
 
 def test_a_period_takes_the_sessions_that_ended_in_it(day: Log) -> None:
