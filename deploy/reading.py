@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from time import monotonic
 from types import TracebackType
@@ -45,6 +45,22 @@ def topic_named(name: str) -> Topic:
     return found
 
 
+def client(kafka: KafkaAccess, on_error: Callable[[Any], None]) -> Any:
+    """What reads Kafka from wherever it is assigned to, without a group. `on_error` hears what goes wrong aside."""
+    return Consumer(
+        {
+            **for_librdkafka(kafka),
+            "group.id": "d2ev-reader",  # asked for by the client; nothing joins or commits
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,  # what goes wrong is said once, by us
+            "error_cb": on_error,
+        }
+    )
+
+
 class Reader:
     """A reader of one Kafka, as a context manager.
 
@@ -54,15 +70,7 @@ class Reader:
     def __init__(self, kafka: KafkaAccess) -> None:
         self._kafka, self._bootstrap = kafka, kafka.bootstrap
         self._lost = False
-        settings: dict[str, Any] = {
-            **for_librdkafka(kafka),
-            "group.id": "d2ev-reader",  # asked for by the client; nothing joins or commits
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "log_level": 0,  # what goes wrong is said once, by us
-            "error_cb": self._on_error,
-        }
-        self._consumer = Consumer(settings)
+        self._consumer = client(kafka, self._on_error)
 
     def __enter__(self) -> Self:
         return self

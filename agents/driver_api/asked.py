@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, WallTime
-from streams.contracts.preference import Preference
+from streams.contracts.preference import Preference, Weekday
 from streams.domain.balance import BALANCES, Balance
 
 

@@ -10,11 +10,10 @@ from streams.contracts.account import Link
 from streams.contracts.base import CarKey, Instant, Language, Percent, WallTime
 from streams.contracts.driver_status import StatusReason
 from streams.contracts.notification import NotificationKind
+from streams.contracts.preference import Weekday
 from streams.contracts.schedule import PlanReason
 from streams.contracts.session import Promise
 from streams.contracts.telemetry import Charge, Plug
-
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class View(BaseModel):

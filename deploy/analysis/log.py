@@ -11,12 +11,11 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from agents.kafka import for_librdkafka
 from agents.settings import Settings
 from deploy.brokers.errors import BrokerError
-from deploy.reading import CONNECT_SECONDS, HARMLESS, SILENCE_SECONDS
+from deploy.reading import CONNECT_SECONDS, HARMLESS, SILENCE_SECONDS, client
 from tables.projection import Records
 from tables.relations import Relation
 
@@ -33,7 +32,7 @@ class Log:
         self._lost = False
         #: Up to where the last reading went: end offset by partition, by relation.
         self.ends: dict[str, dict[int, int]] = {}
-        self._consumer = _client(settings, self._on_error)
+        self._consumer = client(settings, self._on_error)
 
     def __enter__(self) -> Self:
         return self
@@ -195,18 +194,3 @@ class _Events:
 
 def _text(value: bytes) -> str:
     return value.decode(errors="backslashreplace")
-
-
-def _client(settings: Settings, on_error: Callable[[Any], None]) -> Any:
-    return Consumer(
-        {
-            **for_librdkafka(settings),
-            "group.id": "d2ev-analysis",  # asked for by the client; nothing joins or commits
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "log_level": 0,  # what goes wrong is said once, by us
-            "error_cb": on_error,
-        }
-    )

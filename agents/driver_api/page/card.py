@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from agents.driver_api.page.chart import Chart, chart
 from agents.driver_api.page.speech import Speech
-from agents.driver_api.views import BlockView, CarView, OutlookView, Weekday
+from agents.driver_api.views import BlockView, CarView, OutlookView
 from streams.contracts.account import Link
 from streams.contracts.driver_status import StatusReason
-from streams.contracts.preference import Preference
+from streams.contracts.preference import Preference, Weekday
 from streams.contracts.schedule import PlanReason
 from streams.contracts.telemetry import FLOWING, Charge, Plug
 from streams.domain.ready import ready_by

@@ -14,9 +14,8 @@ from agents.driver_api.page.card import WEEK
 from agents.driver_api.page.desk import Desk
 from agents.driver_api.page.rendering import is_part, page
 from agents.driver_api.page.routes import not_found, settings_page, shown, signed_in, speech
-from agents.driver_api.views import Weekday
 from streams.contracts.base import Language, Percent
-from streams.contracts.preference import Preference
+from streams.contracts.preference import Preference, Weekday
 from streams.domain.balance import BALANCES, Balance, balance_of
 
 #: An empty field is no time.
