@@ -8,6 +8,7 @@ from typing import Any
 import faust
 
 from agents.engine import transport
+from agents.engine.restoring import in_chunks
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage
 from agents.engine.tables import TableManager
@@ -77,6 +78,7 @@ def bind_table(app: Any, table: Table[Any], partitions: int) -> Any:
     )
     bound.key_serializer = "raw"
     bound.value_serializer = "raw"
+    in_chunks(bound)
     return bound
 
 

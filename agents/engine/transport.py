@@ -8,7 +8,7 @@ suspended (stock Faust clears its queues then and reads on, which loses records)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import structlog
@@ -196,10 +196,16 @@ class Consumer(stock.Consumer):
         self._room.clear()
         await self.wait_first(self._room.wait(), timeout=1.0 if assigned else 0.1)
 
-    async def _deliver_changelog(self, tp: TP, batch: Iterable[Any]) -> None:
-        for record in batch:
-            await self.wait_first(self.callback(self._to_message(tp, record)), self.suspend_flow.wait())
-            self._read_offset[tp] = record.offset
+    async def _deliver_changelog(self, tp: TP, batch: list[Any]) -> None:
+        """Hand a chunk to the recovery of tables, whose queue is kept short: it would take thousands of them."""
+        if not batch:
+            return
+        chunk, queue = Chunk(tp.topic, tp.partition, batch, self.epoch), self.app.tables.changelog_queue
+        event = Event(self.app, None, chunk, None, self._to_chunk_message(tp, chunk))
+        while queue.qsize() >= MAX_CHUNKS_IN_HAND and self.flow_active:  # noqa: ASYNC110 - Faust's queue tells nobody
+            await asyncio.sleep(0.001)
+        await self.wait_first(queue.put(event), self.suspend_flow.wait())
+        self._read_offset[tp] = chunk.next - 1
 
     def _deliver(self, tp: TP, batch: list[Any]) -> None:
         """Hand a chunk to every stage of the topic. No await: nothing can be revoked in between."""
