@@ -30,7 +30,7 @@ CHOSEN: Final = {
     "$route": ".*",
 }
 #: Processes that try.sh does not run.
-NOT_RUN: Final = ("d2ev_api_", "d2ev_bridge_", "d2ev_ingress_")
+NOT_RUN: Final = ("d2ev_api_", "d2ev_bridge_", "d2ev_ingress_", "d2ev_queries_")
 #: Series that are born when something happens: an outage, a lost answer, a session's end.
 UNTIL_IT_HAPPENS: Final = (
     "d2ev_settled_money_total",

@@ -18,7 +18,7 @@ from agents.clock import Clock
 from agents.driver_api import errors
 from agents.driver_api.identity import bearer
 from agents.driver_api.limits import Limits, Pace, retry_after
-from agents.driver_api.metrics import ApiMetrics
+from agents.driver_api.metrics import HttpMetrics
 from agents.issuer import LOOPBACK
 
 LOG = structlog.get_logger("d2ev")
@@ -52,7 +52,7 @@ _UNNAMED: Final = re.compile(r"[^A-Za-z0-9_/{}.\-]")
 class Guard:
     """ASGI middleware around the whole application, served at `base_url`."""
 
-    def __init__(self, app: ASGIApp, base_url: str, wall: Clock, metrics: ApiMetrics, proxies: int = 0) -> None:
+    def __init__(self, app: ASGIApp, base_url: str, wall: Clock, metrics: HttpMetrics, proxies: int = 0) -> None:
         self._app, self._wall, self._metrics, self._proxies = app, wall, metrics, proxies
         self._base = base_url
         parts = urlsplit(base_url)

@@ -1,4 +1,4 @@
-"""What a driver API tells of itself."""
+"""What a driver API tells of itself, and whoever else answers over HTTP."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from agents.metrics import Metrics
 
-_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
-class ApiMetrics(Metrics):
-    """The metrics of one driver API."""
+class HttpMetrics(Metrics):
+    """What the guard counts before a process; its metrics carry the process in their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: str) -> None:
         super().__init__()
         r = self.registry
         self.requests = Counter(
-            "d2ev_api_requests", "Requests by route, method and class of status.", ["route", "method", "status"],
+            f"d2ev_{process}_requests", "Requests by route, method and class of status.", ["route", "method", "status"],
             registry=r,
         )  # fmt: skip
         self.seconds = Histogram(
-            "d2ev_api_request_seconds", "How long answers took, event streams apart.", ["route"],
+            f"d2ev_{process}_request_seconds", "How long answers took, event streams apart.", ["route"],
             buckets=_SECONDS, registry=r,
         )  # fmt: skip
-        self.limited = Counter("d2ev_api_limited", "Requests refused for coming too often.", ["by"], registry=r)
+        self.limited = Counter(f"d2ev_{process}_limited", "Requests refused for coming too often.", ["by"], registry=r)
+
+
+class ApiMetrics(HttpMetrics):
+    """The metrics of one driver API."""
+
+    def __init__(self) -> None:
+        super().__init__("api")
+        r = self.registry
         self.refused = Counter(
             "d2ev_api_tokens_refused", "Tokens that were not believed, by rule.", ["rule"], registry=r
         )

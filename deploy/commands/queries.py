@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,48 +41,28 @@ def _make_key(name: str) -> None:
     print(f"setting  D2EV_QUERY_KEYS='{json.dumps({name: hash_of(key)})}'")
 
 
-class _Probed:
-    """How the process is, for probes."""
-
-    def __init__(self, counter: Any) -> None:
-        self._counter = counter
-
-    @property
-    def ready(self) -> bool:
-        return bool(self._counter.desk.in_touch)
-
-    def status(self) -> dict[str, Any]:
-        """Counts."""
-        return {"ready": self.ready, "waiting": self._counter.waiting, "answers": len(self._counter.pages)}
-
-    def render(self) -> bytes:
-        """The metrics."""
-        self._counter.metrics.ready.set(self.ready)
-        rendered: bytes = self._counter.metrics.render()
-        return rendered
-
-
 async def _serve(settings: Settings, seconds: float) -> None:
     from agents import probes
     from agents.clock import SystemClock
-    from agents.driver_api.metrics import ApiMetrics
     from agents.driver_api.process import Server
     from deploy.analysis.serving.app import Counter, build
     from deploy.analysis.serving.desk import Desk
     from deploy.analysis.serving.keys import Keys
+    from deploy.analysis.serving.metrics import Probed, QueryMetrics
 
     keys = Keys(settings.query_keys)
     family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
     with socket.create_server((settings.listen, settings.queries_port), family=family) as door:
         base_url = settings.queries_url or f"http://127.0.0.1:{door.getsockname()[1]}"
-        counter = Counter(settings, Desk(settings, seconds), keys, ApiMetrics(), SystemClock())
-        server = Server(build(counter, base_url))
+        counter = Counter(settings, Desk(settings, seconds), keys, QueryMetrics(), SystemClock())
+        server, probed = Server(build(counter, base_url)), Probed(counter)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop.set)
-        runner, port = await probes.serve(_Probed(counter), settings.listen, settings.health_port)
+        runner, port = await probes.serve(probed, settings.listen, settings.health_port)
         answering = asyncio.create_task(server.serve(sockets=[door]))
+        watching = asyncio.create_task(probed.watch())
         print(f"http://127.0.0.1:{port}", flush=True)
         print(base_url, flush=True)
         try:
@@ -90,4 +70,5 @@ async def _serve(settings: Settings, seconds: float) -> None:
         finally:
             await server.stop(answering)
             await runner.cleanup()
+            watching.cancel()
             counter.desk.close()

@@ -1,4 +1,4 @@
-"""The dashboard for who looks after drivers: the API, messages, and the bridge."""
+"""The dashboard for who looks after those who ask: drivers by the API, messages and the bridge; analysts by queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy.monitoring.panels import Board, Panel, Query, Variable, one, quantil
 DRIVERS: Final = Board(
     "d2ev-drivers",
     "D2EV drivers' API and messages",
-    "What drivers meet: the API and page, messages to their phones, and the bridge to Firestore.",
+    "What drivers meet: the API and page, messages to their phones, the bridge to Firestore. And analysts' questions.",
     (
         (
             "API",
@@ -115,6 +115,27 @@ DRIVERS: Final = Board(
                         "sum by (kind, outcome) (rate(d2ev_bridge_events_total[$__rate_interval]))",
                         "{{kind}} {{outcome}}",
                     ), width=6,
+                ),
+            ),
+        ),
+        (
+            "Analysts' questions",
+            (
+                Panel(
+                    "Questions", "Per second, by class of status.", "reqps",
+                    one("sum by (status) (rate(d2ev_queries_requests_total[$__rate_interval]))", "{{status}}"), width=6,
+                ),
+                Panel(
+                    "Answers to analysts", "How long they take; ten seconds is the usual limit.", "s",
+                    quantiles("d2ev_queries_request_seconds"), width=6,
+                ),
+                Panel(
+                    "Kept waiting", "Requests per hour that came too often.", "short",
+                    one("sum by (by) (increase(d2ev_queries_limited_total[1h]))", "{{by}}"), width=6,
+                ),
+                Panel(
+                    "Processes", "Ready ones, and questions that wait or are being answered.", "short",
+                    (Query("sum(d2ev_queries_ready)", "ready"), Query("sum(d2ev_queries_open)", "open")), width=6,
                 ),
             ),
         ),

@@ -11,6 +11,7 @@ from agents.feeds.metrics import FeedMetrics
 from agents.guardian.metrics import GuardianMetrics
 from agents.ingress.metrics import IngressMetrics
 from agents.metrics import Metrics
+from deploy.analysis.serving.metrics import QueryMetrics
 
 #: The processes by the jobs that Prometheus scrapes them as. Each also exports what the worker does.
 PROCESSES: Final[Mapping[str, type[Metrics]]] = {
@@ -20,6 +21,7 @@ PROCESSES: Final[Mapping[str, type[Metrics]]] = {
     "d2ev-api": ApiMetrics,
     "d2ev-ingress": IngressMetrics,
     "d2ev-bridge": BridgeMetrics,
+    "d2ev-queries": QueryMetrics,
 }
 _SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 

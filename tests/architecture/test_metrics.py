@@ -9,12 +9,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.bridge.metrics import BridgeMetrics
-from agents.driver_api.metrics import ApiMetrics
-from agents.feeds.metrics import FeedMetrics
-from agents.guardian.metrics import GuardianMetrics
-from agents.ingress.metrics import IngressMetrics
 from agents.metrics import Metrics
+from deploy.monitoring.catalogue import PROCESSES
 
 LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version", "le", "reason", "verdict",
           "route", "method", "status", "by", "rule", "service", "currency", "feed"}  # fmt: skip
@@ -67,10 +63,16 @@ def test_labels_name_no_car_and_no_driver(metrics: Metrics) -> None:
     assert {"stage", "oem", "kind"} <= labels <= LABELS
 
 
-@pytest.mark.parametrize("process", [Metrics, GuardianMetrics, IngressMetrics, ApiMetrics, BridgeMetrics, FeedMetrics])
+@pytest.mark.parametrize("process", PROCESSES.values())
 def test_declared_labels_are_allowed_even_before_they_are_used(process: type[Metrics]) -> None:
     declared: set[Any] = set(process().registry._collector_to_names)
     assert {label for metric in declared for label in metric._labelnames} <= LABELS
+
+
+def test_each_process_is_told_from_the_others_by_the_names_of_what_is_its_own() -> None:
+    shared = Metrics().registry._names_to_collectors.keys()
+    own = [process().registry._names_to_collectors.keys() - shared for process in PROCESSES.values()]
+    assert sum(map(len, own)) == len(set().union(*own))
 
 
 def test_names_carry_our_prefix_and_base_units(metrics: Metrics) -> None:

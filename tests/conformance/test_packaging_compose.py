@@ -27,7 +27,7 @@ def value(text: str | None) -> str | None:
 
 
 def test_every_process_of_ours_is_there() -> None:
-    assert set(OURS) == {"topics", "queries", *(job.removeprefix("d2ev-") for job in PROCESSES)}
+    assert set(OURS) == {"topics", *(job.removeprefix("d2ev-") for job in PROCESSES)}
     assert SERVICES["worker"]["deploy"]["replicas"] == 3
 
 

@@ -1,5 +1,6 @@
 """Analysts on a live log: answers equal the fold, files are whole, questions over HTTP are kept within bounds."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,12 +14,12 @@ import httpx
 import pytest
 
 from agents.clock import SystemClock
-from agents.driver_api.metrics import ApiMetrics
 from agents.settings import BadSettings, Settings, load
 from deploy.analysis import tables
 from deploy.analysis.serving.app import Counter, build
 from deploy.analysis.serving.desk import Desk
 from deploy.analysis.serving.keys import Keys, hash_of, new_key
+from deploy.analysis.serving.metrics import Probed, QueryMetrics
 from deploy.brokers.embedded import EmbeddedBroker
 from streams.topics import SESSION
 from tests.analysts import DAWN, answers_equal_the_fold, broker, erased, evening, told, write
@@ -167,9 +168,10 @@ def test_since_states_whole_days(kafka: EmbeddedBroker, capsys: Capture, tmp_pat
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def served(settings: Settings, metrics: QueryMetrics | None = None) -> AsyncIterator[httpx.AsyncClient]:
     keys = Keys({"ann": hash_of("ann's key"), "ben": hash_of("ben's key")})
-    counter = Counter(settings, Desk(settings, seconds=2.0, most_rows=1000), keys, ApiMetrics(), SystemClock())
+    desk = Desk(settings, seconds=2.0, most_rows=1000)
+    counter = Counter(settings, desk, keys, metrics or QueryMetrics(), SystemClock())
     transport = httpx.ASGITransport(build(counter, "http://127.0.0.1:80"))
     shown = {"Authorization": "Bearer ann's key"}
     try:
@@ -239,6 +241,35 @@ async def test_questions_are_kept_within_bounds(client: httpx.AsyncClient, sql: 
     refused = await client.post("/v1/query", json={"sql": sql})
     assert (refused.status_code, said in refused.json()["error"]["message"]) == (status, True), refused.text
     assert (await client.post("/v1/query", json={"sql": "SELECT 1 AS a"})).json()["rows"] == [{"a": 1}]
+
+
+async def test_it_is_ready_while_kafka_answers_and_hears_by_itself_that_it_is_back(settings: Settings) -> None:
+    desk, looked = Desk(settings, seconds=2.0), asyncio.Event()
+    probed = Probed(Counter(settings, desk, Keys({"ann": hash_of("a")}), QueryMetrics(), SystemClock()))
+    loop, look = asyncio.get_running_loop(), desk.look
+
+    def looks() -> None:
+        look()
+        loop.call_soon_threadsafe(looked.set)
+
+    with EmbeddedBroker({"another": 1}) as bare:
+        desk._settings = settings.model_copy(update={"bootstrap": bare.bootstrap})
+        look()
+    assert (probed.ready, b"d2ev_queries_ready 0.0" in probed.render()) == (False, True)
+    desk._settings, desk.look = settings, looks  # type: ignore[method-assign]
+    watching = asyncio.create_task(probed.watch())
+    await asyncio.wait_for(looked.wait(), 60)
+    assert (probed.ready, b"d2ev_queries_ready 1.0" in probed.render()) == (True, True)
+    watching.cancel()
+    desk.close()
+
+
+async def test_questions_are_counted_under_names_of_their_own(settings: Settings) -> None:
+    metrics = QueryMetrics()
+    async with served(settings, metrics) as client:
+        await client.get("/v1/tables")
+    told = metrics.render()
+    assert b'd2ev_queries_requests_total{method="GET",route="/v1/tables",status="2xx"} 1.0' in told
 
 
 async def test_who_asks_too_often_waits(client: httpx.AsyncClient) -> None:

@@ -17,10 +17,10 @@ from agents.driver_api.errors import HANDLERS, Refusal
 from agents.driver_api.guard import Guard
 from agents.driver_api.identity import bearer
 from agents.driver_api.limits import Limits, Pace, retry_after
-from agents.driver_api.metrics import ApiMetrics
 from agents.settings import Settings
 from deploy.analysis.serving.desk import Answer, Desk, Pages
 from deploy.analysis.serving.keys import Keys
+from deploy.analysis.serving.metrics import QueryMetrics
 from deploy.analysis.views import VIEWS
 from deploy.brokers.errors import BrokerError
 from tables.columns import Privacy
@@ -62,7 +62,7 @@ class Counter:
     settings: Settings
     desk: Desk
     keys: Keys
-    metrics: ApiMetrics
+    metrics: QueryMetrics
     wall: Clock
     pages: Pages = field(default_factory=Pages)
     limits: Limits = field(default_factory=lambda: Limits(PER_KEY))

@@ -16,6 +16,8 @@ from deploy.analysis import tables
 from deploy.analysis.output import Format, plain, to_file
 from deploy.analysis.views import queries
 from deploy.brokers.errors import BrokerError
+from deploy.reading import Reader
+from streams.topics import SESSION
 from tables.relations import Relation
 from tables.store import BadQuery, Parameters, Store
 
@@ -53,13 +55,23 @@ class Desk:
         self._reading = Lock()
         self._read: dict[str, _Read] = {}
         self._files = 0
-        #: Whether Kafka answered at the last reading.
-        self.in_touch = True
+        #: Whether Kafka answered when it was last asked.
+        self.in_touch = False
 
     def close(self) -> None:
         """Forget everything."""
         self._store.close()
         self._folder.cleanup()
+
+    def look(self) -> None:
+        """See whether Kafka answers and has our topics."""
+        try:
+            with Reader(self._settings) as reader:
+                reader.partitions(SESSION)
+        except BrokerError:
+            self.in_touch = False
+        else:
+            self.in_touch = True
 
     def ask(self, query: str, parameters: Parameters) -> Answer:
         """Raises BadQuery, TooSlow, BrokerError."""
