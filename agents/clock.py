@@ -57,10 +57,23 @@ def ticks(at: datetime, phases: Iterable[TickPhase], partitions: Iterable[int]) 
     ]
 
 
-async def run_ticker(
-    writer: LogWriter, clock: Clock, owned: Callable[[], Iterable[int]], period_seconds: float = 1.0
-) -> None:
-    """Tick every partition this worker owns, once a period, until cancelled."""
-    while True:
-        await writer.write(ticks(clock.now(), TickPhase, owned()))
-        await asyncio.sleep(period_seconds)
+class Ticker:
+    """Ticks every partition this worker owns, once a period."""
+
+    def __init__(
+        self, writer: LogWriter, clock: Clock, owned: Callable[[], Iterable[int]], monotonic: Callable[[], float]
+    ) -> None:
+        self._writer, self._clock, self._owned, self._monotonic = writer, clock, owned, monotonic
+        self._began: float | None = None
+
+    async def run(self, period_seconds: float = 1.0) -> None:
+        """Until cancelled. Raises NotDurable."""
+        while True:
+            self._began = self._monotonic()
+            await self._writer.write(ticks(self._clock.now(), TickPhase, self._owned()))
+            self._began = None
+            await asyncio.sleep(period_seconds)
+
+    def waits_seconds(self) -> float:
+        """For how long Kafka has owed us an answer to a tick."""
+        return 0.0 if self._began is None else self._monotonic() - self._began

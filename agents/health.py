@@ -52,8 +52,5 @@ async def _status(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    worker = request.app[WORKER]
-    metrics = worker.metrics
-    metrics.in_flight.set(worker.runtime.in_flight())
-    metrics.partitions.set(len(worker.owned()))
+    metrics = request.app[WORKER].metrics
     return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

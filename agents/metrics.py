@@ -48,7 +48,7 @@ class Metrics:
             registry=r,
         )
         self.in_flight = Gauge("d2ev_jobs_in_flight", "Slow calls waiting or under way.", registry=r)
-        self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker owns.", registry=r)
+        self.partitions = Gauge("d2ev_partitions_assigned", "Partitions this worker serves.", registry=r)
         self.partitions_declared = Gauge(
             "d2ev_partitions", "Partitions that all workers together should own.", registry=r
         )

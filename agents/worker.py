@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import time_ns
-from typing import Any
+from time import monotonic, time_ns
+from typing import Any, Final
 
 import structlog
 from faust.exceptions import ConsistencyError
 
 from agents import bind
-from agents.clock import Clock, LogClock, run_ticker
+from agents.clock import Clock, LogClock, Ticker
 from agents.engine.log import LogWriter
 from agents.engine.runtime import Runtime
 from agents.engine.stage import Stage, StoreDamaged
@@ -22,6 +22,8 @@ from agents.settings import Settings
 from streams.topics import TICK
 
 LOG = structlog.get_logger("d2ev")
+#: A Kafka that has said nothing for so long serves nobody, and so do we; a refused write ends us later.
+SILENCE_SECONDS: Final = 20.0
 
 
 class Worker:
@@ -37,7 +39,8 @@ class Worker:
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
         self._clock = clock
-        self._ticker: asyncio.Task[None] | None = None
+        self._ticker = Ticker(self.writer, clock, self.owned, monotonic)
+        self._ticking: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         bound: dict[str, Any] = {
             table.name: bind.bind_table(self.app, table, settings.partitions)
@@ -51,7 +54,7 @@ class Worker:
         self.app.begin_lanes = self.runtime.begin
         self.app.finish_lanes = self._finish_assignment
         self.app.fatal = self.crash
-        metrics.watch(self.runtime.in_flight, lambda: len(self.owned()), settings.partitions)
+        metrics.watch(self.runtime.in_flight, lambda: len(self.served()), settings.partitions)
         self._settlers: list[Callable[[], Awaitable[None]]] = []
         self._forgetters: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -92,8 +95,8 @@ class Worker:
         await self.app.start()
         self._watch = asyncio.create_task(self._watch_app())
         if self.settings.clock == "system":
-            self._ticker = asyncio.create_task(run_ticker(self.writer, self._clock, self.owned))
-            self._ticker.add_done_callback(self._ticker_ended)
+            self._ticking = asyncio.create_task(self._ticker.run())
+            self._ticking.add_done_callback(self._ticker_ended)
 
     async def _watch_app(self) -> None:
         """A service of Faust's that gives up takes the worker with it: a supervisor starts it anew."""
@@ -105,7 +108,7 @@ class Worker:
             self.crash(error)
 
     async def stop(self) -> None:
-        for task in (self._ticker, self._watch):
+        for task in (self._ticking, self._watch):
             if task is not None:
                 task.cancel()
         try:
@@ -132,6 +135,14 @@ class Worker:
             return []
         return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == TICK.name)
 
+    def answered(self) -> bool:
+        """Whether Kafka confirms what we write: connections to one that is frozen stand for ever."""
+        return self._ticker.waits_seconds() <= SILENCE_SECONDS
+
+    def served(self) -> list[int]:
+        """The partitions whose cars are read and commanded now."""
+        return self.owned() if self.answered() else []
+
     def ready(self) -> bool:
         """Tables restored and streams flowing."""
         return bool(
@@ -148,9 +159,9 @@ class Worker:
         """What operators and the demo's clock need to know: positions, work in hand, ledger."""
         positions = frontiers(self.app.consumer) if self.app._consumer is not None else {}
         return {
-            "ready": self.ready() and self.failure is None,
+            "ready": self.ready() and self.answered() and self.failure is None,
             "failure": None if self.failure is None else type(self.failure).__name__,
-            "partitions": self.owned(),
+            "partitions": self.served(),
             "positions": {f"{tp.topic}/{tp.partition}": offset for tp, offset in positions.items()},
             "in_flight": self.runtime.in_flight(),
             "next_due": {stage: at.isoformat() for stage, at in self.runtime.next_due().items()},
