@@ -15,7 +15,7 @@ from deploy.demo.environment import environment
 from deploy.demo.workers import begin, end
 from deploy.fakes.issuer import CLIENT_ID, CLIENT_SECRET, Issuer
 
-PROGRAM = ("-m", "deploy.cli", "api")
+PROGRAM = ("deploy.cli", "api")
 
 
 class DriverSide:

@@ -24,11 +24,15 @@ class WorkerFailed(RuntimeError):
 async def begin(
     program: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> tuple[asyncio.subprocess.Process, str]:
-    """A process of Python running `program`, once it has said its first line, and that line. Raises WorkerFailed."""
+    """A process running the module and arguments `program`, once it has said its first line, and that line.
+
+    It ends with this one. Raises WorkerFailed.
+    """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *program,
+            *("-m", "deploy.demo.child", *program),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **environment},
@@ -71,10 +75,10 @@ class WorkerProcess:
 
 
 class Workers:
-    """The demo's workers. `environment` holds the D2EV_* settings they share; `program` is what Python runs."""
+    """The demo's workers. `environment` holds the D2EV_* settings they share; `program` is a module with arguments."""
 
     def __init__(
-        self, run_dir: Path, environment: dict[str, str], program: Sequence[str] = ("-m", "deploy.cli", "worker")
+        self, run_dir: Path, environment: dict[str, str], program: Sequence[str] = ("deploy.cli", "worker")
     ) -> None:
         self.all: list[WorkerProcess] = []
         self._run_dir = run_dir

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from agents.failpoints import FAILPOINTS
 from deploy.demo.workers import WorkerFailed, WorkerProcess, Workers
 
-PROGRAM: Final = ("-m", "tests.faults.worker")
+PROGRAM: Final = ("tests.faults.worker",)
 #: The broker takes this long to believe that a worker is dead.
 SESSION_SECONDS: Final = 2
 #: A frozen worker never answers.

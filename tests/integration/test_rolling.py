@@ -19,7 +19,7 @@ from tests.kafka_chain import Kafka
 
 pytestmark = pytest.mark.timeout(300)
 
-NEWER = ("-m", "tests.integration.newer_worker")
+NEWER = ("tests.integration.newer_worker",)
 
 
 async def upgrade(night: Evening) -> None:

@@ -28,7 +28,7 @@ from tests.kafka_chain import Kafka
 pytestmark = pytest.mark.timeout(240)
 PARTITIONS = 3
 APP = "d2ev-numbers"
-PROGRAM = ("-m", "tests.integration.numbers_worker")
+PROGRAM = ("tests.integration.numbers_worker",)
 AT = datetime(2023, 3, 25, tzinfo=UTC)
 
 
