@@ -34,6 +34,7 @@ from deploy.commands import (
     queries,
     release,
     replay,
+    schemas,
     sql,
     tail,
     topics,
@@ -41,12 +42,13 @@ from deploy.commands import (
 from deploy.demo.quiet import NeverQuiet
 from deploy.demo.workers import WorkerFailed
 from deploy.migrate.errors import CannotExpand
+from deploy.schema_registry import RegistryTrouble
 from deploy.topics import TopicsDiffer
 from oem_connectors.registry import RegistryError
 
 #: What a user can mend; everything else is a defect and keeps its traceback.
 BAD_INPUT = (BadSettings, ValueError, RegistryError)
-TROUBLE = (BrokerError, TopicsDiffer, CannotExpand, WorkerFailed, NeverQuiet, VariantFailed)
+TROUBLE = (BrokerError, TopicsDiffer, CannotExpand, RegistryTrouble, WorkerFailed, NeverQuiet, VariantFailed)
 
 
 def app() -> typer.Typer:
@@ -76,6 +78,7 @@ def app() -> typer.Typer:
     cli.command("plan")(plan.plan)
     cli.command("backtest")(backtest.backtest)
     cli.command("asyncapi")(asyncapi.asyncapi)
+    cli.add_typer(schemas.app(), name="schemas")
     cli.command("tail")(tail.tail)
     cli.command("replay")(replay.replay)
     cli.command("sql")(sql.sql)

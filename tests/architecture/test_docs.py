@@ -25,7 +25,8 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relativ
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 #: Read by make and the suites; and one that a page misspells to show what happens.
-OTHER_SETTINGS = {"D2EV_REQUIRE_KAFKA", "D2EV_TEST_BOOTSTRAP", "D2EV_TEST_FAILPOINT", "D2EV_BOOTSTRP"}
+OTHER_SETTINGS = {"D2EV_REQUIRE_KAFKA", "D2EV_TEST_BOOTSTRAP", "D2EV_TEST_FAILPOINT", "D2EV_BOOTSTRP",
+                  "D2EV_TEST_SCHEMA_REGISTRY"}  # fmt: skip
 #: One that is made by the reader of the page.
 MADE_UP = "oem_connectors/acme/"
 
