@@ -19,7 +19,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
 
-.PHONY: help setup setup-dev demo test exact format check test-kafka faults monitoring-check up down picture bench bench-setup fuzz packaging lock clean
+.PHONY: help setup setup-dev demo test exact format check test-kafka faults cluster monitoring-check up down picture bench bench-setup fuzz packaging lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ FUZZ_CASES ?= 100000
 fuzz: setup-dev $(VENV)/.fuzz ## Attack the driver API with FUZZ_CASES requests, and read FUZZ_RUNS made-up answers of makers and feeds
 	@$(BIN)/python -m tests.fuzz.api --cases $(FUZZ_CASES) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.fuzz.run --runs $(FUZZ_RUNS) $(if $(SEED),--seed $(SEED))
+
+cluster: setup ## Kafka, three workers, guardian, feeds, a hundred cars and Prometheus on this machine (docs/monitoring.md)
+	@deploy/monitoring/try.sh
 
 monitoring-check: setup-dev ## Start a cluster of three workers as docs/monitoring.md does; ask Prometheus all that dashboards ask
 	@$(BIN)/python -m tests.monitored

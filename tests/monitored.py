@@ -109,7 +109,7 @@ def main() -> int:
     began = time.monotonic()
     script = subprocess.Popen([str(MONITORING / "try.sh")], start_new_session=True)
     try:
-        return report(wait_until_filled("http://127.0.0.1:9090", PATIENCE_SECONDS), began)
+        return report(wait_until_filled("http://127.0.0.1:9095", PATIENCE_SECONDS), began)
     finally:
         os.killpg(script.pid, signal.SIGTERM)
         script.wait(60)
