@@ -44,6 +44,17 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._max_partition_fetch_bytes = FETCH_BYTES
         return consumer
 
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        """Put back what a fetch that outlived its assignment took of the next one: nobody waits for it any more."""
+        before = _assignment(consumer)
+        records = await super()._fetch_records(consumer, *args, **kwargs)
+        if (now := _assignment(consumer)) is before:
+            return records
+        for tp, batch in records.items():
+            if batch and now is not None and tp in now.tps:
+                consumer.seek(tp, batch[0].offset)
+        return {}
+
     async def on_start(self) -> None:
         await super().on_start()
         self._watch = asyncio.get_running_loop().create_task(self._watch_group())
@@ -71,6 +82,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         await super().on_partitions_assigned(assigned, generation_id)
 
 
+def _assignment(consumer: Any) -> Any:
+    subscription = consumer._subscription.subscription
+    return None if subscription is None else subscription.assignment
+
+
 class Consumer(stock.Consumer):
     """Delivers chunks and acknowledges ranges."""
 
@@ -79,7 +95,6 @@ class Consumer(stock.Consumer):
         self.progress: dict[TP, Progress] = {}
         #: Until the lanes of this epoch are open and reading goes on from the frontiers.
         self.rewinding = True
-        self._assignments = 0
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
         self.pulse = Pulse(self.app.conf.broker_session_timeout)
@@ -102,7 +117,6 @@ class Consumer(stock.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what was begun, then forget the partitions: their next owner starts at the commit."""
         await super().on_partitions_revoked(revoked)
-        self._assignments += 1
         for tp in revoked:
             self.progress.pop(tp, None)
 
@@ -112,8 +126,9 @@ class Consumer(stock.Consumer):
             super().track_message(message)
 
     async def wait_empty(self) -> None:
-        """Let every lane finish what it has begun, then commit it."""
+        """Let every lane finish what it has begun, then commit it. Stores are restored no further."""
         await self.app.finish_lanes()
+        self.app.tables.changelog_queue.clear()
         await self.commit_and_end_transactions()
 
     def ack(self, message: Message) -> bool:
@@ -149,22 +164,20 @@ class Consumer(stock.Consumer):
             await self.wait(self.can_resume_flow)
         if self.rewinding and not await self._rewind():
             return
-        epoch, assignments = self.epoch, self._assignments
+        epoch = self.epoch
         assigned = set(self._get_active_partitions())
         active = {tp for tp in assigned if self._has_room(tp)}
         if not active:
             await self._wait_for_room(bool(assigned))
             return
         records = await self._getmany(active, timeout=1.0 if len(active) == len(assigned) else 0.02) or {}
-        if assignments == self._assignments:
-            self._note_first(records)
+        self._note_first(records)
         for tp, batch in records.items():
-            if epoch != self.epoch or not self.flow_active:
-                # The rest is fetched again: every change of the epoch ends in a rewind.
-                return
             if self._is_changelog_tp(tp):
+                # Whatever the epoch: nobody goes back for warm copies when flow is resumed beside them.
                 await self._deliver_changelog(tp, batch)
-            elif batch:
+            elif batch and epoch == self.epoch and self.flow_active:
+                # Else it is fetched again: every change of the epoch ends in a rewind.
                 self._deliver(tp, batch)
 
     def _note_first(self, records: Mapping[TP, list[Any]]) -> None:
@@ -197,15 +210,11 @@ class Consumer(stock.Consumer):
         await self.wait_first(self._room.wait(), timeout=1.0 if assigned else 0.1)
 
     async def _deliver_changelog(self, tp: TP, batch: list[Any]) -> None:
-        """Hand a chunk to the recovery of tables, whose queue is kept short: it would take thousands of them."""
-        if not batch:
-            return
-        chunk, queue = Chunk(tp.topic, tp.partition, batch, self.epoch), self.app.tables.changelog_queue
-        event = Event(self.app, None, chunk, None, self._to_chunk_message(tp, chunk))
-        while queue.qsize() >= MAX_CHUNKS_IN_HAND and self.flow_active:  # noqa: ASYNC110 - Faust's queue tells nobody
-            await asyncio.sleep(0.001)
-        await self.wait_first(queue.put(event), self.suspend_flow.wait())
-        self._read_offset[tp] = chunk.next - 1
+        """Hand a chunk to the recovery of tables, unless the assignment ends before it has room."""
+        if batch and self.flow_active:
+            chunk = Chunk(tp.topic, tp.partition, batch, self.epoch)
+            event = Event(self.app, None, chunk, None, self._to_chunk_message(tp, chunk))
+            await self.wait_first(self.app.tables.changelog_queue.put(event), self.suspend_flow.wait())
 
     def _deliver(self, tp: TP, batch: list[Any]) -> None:
         """Hand a chunk to every stage of the topic. No await: nothing can be revoked in between."""
