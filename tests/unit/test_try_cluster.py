@@ -52,7 +52,12 @@ class Cluster:
             stand_in(where / (".venv/bin/d2ev" if program == "d2ev" else f"bin/{program}"))
         environment = {"PATH": f"{where}/bin:{_plain(where)}", "TOLD": str(self.told), "BROKEN": broken}
         self.process = subprocess.Popen(
-            [str(script)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [str(script)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def until_all_run(self) -> str:
@@ -105,12 +110,15 @@ def typed() -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines()]
 
 
-def test_it_begins_what_the_page_types_and_ends_all_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_begins_what_the_page_types_and_ends_all_of_it(tmp_path: Path, stop: signal.Signals) -> None:
     cluster = Cluster(tmp_path, "d2ev", "prometheus", "grafana")
     with cluster.process as process:
         said = cluster.until_all_run()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) != 0
+        os.killpg(process.pid, stop)  # as a terminal does
+        _, error = process.communicate(timeout=60)
+    assert "has ended" not in error
+    assert process.returncode != 0
     assert begun(cluster.told.read_text()) == sorted(typed())
     assert re.findall(r"http://\S+", said) == ["http://127.0.0.1:9095/", "http://127.0.0.1:3000/d/d2ev-overview"]
     assert cluster.left() == []
