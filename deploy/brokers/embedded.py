@@ -8,6 +8,7 @@ session timeout less one second: give clients of this broker a short one, such a
 
 import ctypes
 import os
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from deploy.brokers.librdkafka import open_library
 
 _PRODUCER = 0
 _ERROR_TEXT_BYTES = 512
+_BELL_SECONDS = 0.001
 
 
 class EmbeddedBroker:
@@ -79,6 +81,8 @@ class EmbeddedBroker:
         Raises:
             BrokerError: it is not running, the topic exists, or the name or count is not allowed.
         """
+        # Its thread answers before it has cleared the bell: who rings in between is heard a second later.
+        time.sleep(_BELL_SECONDS)
         code = self._library.rd_kafka_mock_topic_create(self._running(), name.encode(), partitions, 1)
         if code:
             reason = self._library.rd_kafka_err2str(code).decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -117,3 +118,9 @@ def test_an_unknown_build_serves_with_the_stock_limits(monkeypatch: pytest.Monke
     monkeypatch.setattr(embedded, "open_library", librdkafka.open_library.__wrapped__)
     with EmbeddedBroker() as broker:
         assert not broker.retention_lifted
+
+
+def test_many_topics_do_not_wait_for_one_another() -> None:
+    began = time.monotonic()
+    with EmbeddedBroker({f"topic-{number}": 1 for number in range(400)}):
+        assert time.monotonic() - began < 20, "most of what is asked of it is heard a second late"
