@@ -1,42 +1,21 @@
-"""Sums, shares and intervals. Every share is a ratio of sums; intervals come from drawing days, never sessions.
-
-All cars of a night share its prices, so sessions are no independent evidence: drawing them would make intervals several
-times too narrow.
-"""
+"""Sums and shares of a backtest. Every share is a ratio of sums, with an interval from drawing days."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deploy.backtest.regret import CAUSES
 from deploy.backtest.run import Line
 from deploy.backtest.ways import OTHERS
+from deploy.resampling import Floats, Share, share, weights
 from streams.contracts.session import Promise
 
 WAYS: Final = ("managed", *OTHERS)
-DRAWS: Final = 2000
-#: Fewer days say nothing about the days that were not recorded.
-FEWEST_DAYS: Final = 5
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A ratio of sums with its parts and a 95 % interval; null without a divisor, or on too few days."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    part: float
-    whole: float
 
 
 class Days:
@@ -51,8 +30,7 @@ class Days:
                 row = sums[place[line.stay.day]]
                 row[:-1] += [_amount(line, way, name) for way in WAYS]
                 row[-1] += credited(line, name)
-        draws = np.random.default_rng(seed).integers(0, len(self.days), (DRAWS, len(self.days)))
-        self._weights: Floats = np.stack([np.bincount(draw, minlength=len(self.days)) for draw in draws]).astype(float)
+        self._weights = weights(len(self.days), seed)
 
     def total(self, name: str, way: str) -> float:
         """The sum of an amount (cost, carbon_g, objective) of a way."""
@@ -60,11 +38,11 @@ class Days:
 
     def saving(self, name: str, way: str = "managed") -> Share:
         """Saved against unmanaged, over what unmanaged cost or emitted."""
-        return self._share(self._saved(name, way), self._of(name, "unmanaged"))
+        return self._ratio(self._saved(name, way), self._of(name, "unmanaged"))
 
     def capture(self, name: str, way: str = "managed") -> Share:
         """Saved against unmanaged, over what the oracle saves."""
-        return self._share(self._saved(name, way), self._of(name, "unmanaged") - self._of(name, "oracle"))
+        return self._ratio(self._saved(name, way), self._of(name, "unmanaged") - self._of(name, "oracle"))
 
     def by_day(self, name: str) -> list[tuple[date, float, float]]:
         """Per day: what managed charging saved and what the oracle would have."""
@@ -79,14 +57,8 @@ class Days:
             return self._sums[name][:, -1]
         return self._of(name, "unmanaged") - self._of(name, way)
 
-    def _share(self, part: Floats, whole: Floats) -> Share:
-        parts, wholes = self._weights @ part, self._weights @ whole
-        total = float(whole.sum())
-        if len(self.days) < FEWEST_DAYS or abs(total) < 1e-9 or bool((np.abs(wholes) < 1e-9).any()):
-            value = float(part.sum()) / total if abs(total) >= 1e-9 else None
-            return Share(value, None, None, float(part.sum()), total)
-        low, high = np.quantile(parts / wholes, [0.025, 0.975])
-        return Share(float(part.sum()) / total, float(low), float(high), float(part.sum()), total)
+    def _ratio(self, part: Floats, whole: Floats) -> Share:
+        return share(part, whole, self._weights)
 
 
 def _amount(line: Line, way: str, name: str) -> float:

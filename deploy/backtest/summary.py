@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from deploy.backtest import figures
-from deploy.backtest.figures import WAYS, Days, Share
+from deploy.backtest.figures import WAYS, Days
 from deploy.backtest.hours import by_hour
 from deploy.backtest.run import Line, Setting
 from deploy.backtest.stays import Placed, Wishes
+from deploy.resampling import Share
 
 _FOUR: Final = ("managed", "unmanaged", "timer", "oracle")
 

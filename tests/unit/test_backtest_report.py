@@ -15,11 +15,11 @@ from deploy.backtest.report import write
 from deploy.backtest.report.charts import charts
 from deploy.backtest.report.findings import caveats, lead
 from deploy.backtest.report.page import html
-from deploy.backtest.report.svg import ticks
-from deploy.backtest.report.words import NARROW, percent
 from deploy.backtest.stays import Wishes
 from deploy.cli import app
 from deploy.demo.recorded import DATA
+from deploy.pages.svg import ticks
+from deploy.pages.words import NARROW, percent
 
 FOUR = {"managed", "unmanaged", "timer", "oracle"}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.backtest.report.svg import Board, ticks
-from deploy.backtest.report.words import CAUSE_NAMES, WAY_NAMES, per_kwh, percent
+from deploy.backtest.report.words import CAUSE_NAMES, WAY_NAMES
+from deploy.pages.svg import Board, ticks
+from deploy.pages.words import per_kwh, percent
 
 WIDTH = 720.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from deploy.backtest.report.words import interval, number, per_kwh, percent
+from deploy.pages.words import interval, number, per_kwh, percent
 
 #: By plot: its title and what it tells.
 TELLS: Final = {

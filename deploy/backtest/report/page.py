@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.backtest.report.charts import charts
 from deploy.backtest.report.findings import TELLS, caveats, extent, lead, tiles
-from deploy.backtest.report.svg import Board
 from deploy.backtest.report.tables import promises, tables, tariffs
+from deploy.pages.render import png, render
+from deploy.pages.svg import Board
 
 _HERE: Final = Path(__file__).parent
-_ZOOM: Final = 2
 
 
 def write(summary: dict[str, Any], folder: Path) -> Path:
@@ -27,34 +25,16 @@ def write(summary: dict[str, Any], folder: Path) -> Path:
     return page
 
 
-def png(board: Board) -> bytes:
-    """The plot as a picture, twice as fine as its size in pixels."""
-    import resvg_py
-
-    return bytes(resvg_py.svg_to_bytes(svg_string=board.picture(), zoom=_ZOOM))
-
-
 def html(summary: dict[str, Any], boards: list[Board]) -> str:
     """The page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     words = tables(summary)
-    env = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return env.get_template("report.html.jinja").render(
-        style=Markup(style),  # noqa: S704 - our own file
-        digest=digest,
+    return render(
+        _HERE,
+        "report.html.jinja",
         lead=lead(summary),
         extent=extent(summary),
         tiles=tiles(summary),
-        plots=[
-            (board.name, *TELLS[board.name], Markup(board.inline()), words[board.name])  # noqa: S704 - texts are escaped
-            for board in boards
-        ],
+        plots=[(board, *TELLS[board.name], words[board.name]) for board in boards],
         promises=promises(summary),
         tariffs=tariffs(summary) if len(summary["tariffs"]) > 1 else None,
         caveats=caveats(summary),

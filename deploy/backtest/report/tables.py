@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from deploy.backtest.report.words import CAUSE_NAMES, PROMISE_NAMES, WAY_NAMES, interval, number, per_kwh, percent
-
-
-class Table(NamedTuple):
-    """Cells as text. `own`: which row is ours."""
-
-    head: list[str]
-    rows: list[list[str]]
-    own: int | None = None
+from deploy.backtest.report.words import CAUSE_NAMES, PROMISE_NAMES, WAY_NAMES
+from deploy.pages.table import Table
+from deploy.pages.words import interval, number, per_kwh, percent
 
 
 def tables(summary: dict[str, Any]) -> dict[str, Table]:

@@ -1,0 +1,1 @@
+"""What the pages of reports share: one file each, server-drawn plots, no script, nothing fetched."""
