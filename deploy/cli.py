@@ -34,6 +34,7 @@ from deploy.commands import (
     queries,
     release,
     replay,
+    report,
     schemas,
     sql,
     tail,
@@ -82,6 +83,7 @@ def app() -> typer.Typer:
     cli.command("tail")(tail.tail)
     cli.command("replay")(replay.replay)
     cli.command("sql")(sql.sql)
+    cli.command("report")(report.report)
     cli.command("export")(export.export)
     cli.command("queries")(queries.queries)
     cli.command("pseudonym")(sql.pseudonym)

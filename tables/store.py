@@ -85,6 +85,17 @@ class Store:
         cursor.commit()
         self.unreadable[relation.full_name] = len(records.values) - (counted[0] if counted else 0)
 
+    def adopt(self, relation: Relation, files: Sequence[Path]) -> None:
+        """What the relation holds is what was exported of it, by day and maker. Raises BadQuery."""
+        name = f'{relation.schema}."{relation.name}"'
+        listed = ", ".join(_quoted(str(file)) for file in files)
+        source = f"read_parquet([{listed}], hive_partitioning = true, union_by_name = true)"
+        with self._cursor() as cursor:
+            there = set(cursor.sql(f"SELECT * FROM {source} LIMIT 0").columns)  # noqa: S608 - our own files
+            shown = ", ".join(f'"{column.name}"' for column in relation.shown if column.name in there)
+            cursor.execute(create(relation))
+            cursor.execute(f"INSERT INTO {name} BY NAME SELECT {shown} FROM {source}")  # noqa: S608
+
     def needs(self, query: str) -> list[Relation]:
         """The relations that a question, or a view in it, names; also one whose name stands there by chance."""
         words = set(_WORD.findall(query.lower()))

@@ -13,6 +13,29 @@ class View(NamedTuple):
     query: str
 
 
+_HALF: Final = "INTERVAL 30 MINUTE"
+
+
+def _half_hours(start: str, end: str) -> str:
+    """SQL of the starts of all half hours that a time touches, a row each."""
+    return f"unnest(generate_series(time_bucket({_HALF}, {start}), {end} - INTERVAL 1 MICROSECOND, {_HALF}))"
+
+
+def _inside(start: str, end: str) -> str:
+    """SQL of the seconds of a time that lie in its `half_hour`."""
+    return f"epoch(least({end}, half_hour + {_HALF}) - greatest({start}, half_hour))"
+
+
+def _newest(topic: str, key: str, value: str) -> str:
+    """SQL of the newest forecast of every half hour."""
+    inside = _inside("slot.start", 'slot."end"')
+    return f"""SELECT {key}, half_hour, arg_max(value, issued_at) AS {value}, arg_max(unit, issued_at) AS unit
+        FROM (SELECT {key}, unit, issued_at, half_hour, sum(slot.value * {inside}) / sum({inside}) AS value
+        FROM (SELECT *, {_half_hours("slot.start", 'slot."end"')} AS half_hour
+        FROM (SELECT {key}, unit, issued_at, unnest(slots) AS slot FROM topics.{topic})) GROUP BY ALL)
+        GROUP BY {key}, half_hour"""  # noqa: S608 - names are declared
+
+
 VIEWS: Final[Mapping[str, View]] = {
     "plugged_in_now": View(
         "Cars on the cable, and how they stand.",
@@ -53,6 +76,31 @@ VIEWS: Final[Mapping[str, View]] = {
         """SELECT car, session_id, oem, tariff, region, slot.start AS starts_at, slot."end" AS ends_at,
         slot.energy_kwh AS energy_kwh, slot.price AS price, slot.carbon_g_per_kwh AS carbon_g_per_kwh, currency
         FROM (SELECT *, unnest(slots) AS slot FROM main.sessions)""",
+    ),
+    "load_by_half_hour": View(
+        "Energy of settled sessions by half hour, tariff and region; 2 kWh in a half hour are 4 kW.",
+        f"""SELECT tariff, region, half_hour, sum(energy_kwh * {_inside("starts_at", "ends_at")}
+        / greatest(epoch(ends_at - starts_at), 1)) AS energy_kwh
+        FROM (SELECT *, {_half_hours("starts_at", "ends_at")} AS half_hour FROM main.settled_load)
+        GROUP BY ALL""",  # noqa: S608 - our own words
+    ),
+    "prices_by_half_hour": View(
+        "The newest price of every half hour, by tariff.",
+        _newest("forecast_price", "tariff", "price"),
+    ),
+    "carbon_by_half_hour": View(
+        "The newest carbon intensity of every half hour, by region.",
+        _newest("forecast_carbon", "region", "carbon_g_per_kwh"),
+    ),
+    "command_outcomes": View(
+        "Commands with maker, model, what became of them by telemetry, and the seconds from sending to proof.",
+        """SELECT r.oem, r.model, c.action,
+        CASE WHEN c.phase = 'failed' AND e.sent_at IS NULL THEN 'refused' WHEN c.phase = 'failed' THEN 'contradicted'
+        WHEN c.phase = 'unknown' THEN 'unproven' WHEN c.phase IN ('confirmed', 'expired') THEN c.phase
+        ELSE 'open' END AS outcome, CASE c.phase WHEN 'confirmed' THEN epoch(c."at" - e.sent_at) END AS seconds,
+        c.car, c.session_id, c.id, c.attempt, c.decided_at, c.reason
+        FROM main.commands AS c JOIN (SELECT id, min("at") FILTER (phase = 'sent') AS sent_at
+        FROM topics.command_event GROUP BY id) AS e USING (id) LEFT JOIN topics.registration_state AS r USING (car)""",
     ),
 }
 

@@ -1,0 +1,1 @@
+"""`d2ev report`: what charging cost, emitted and kept of its promises over a period, as one page."""
