@@ -32,6 +32,9 @@ class Phones:
         self._services = services
         self._wall, self._metrics = wall, metrics
         self._breakers = {kind: Breaker(kind) for kind in services}
+        for kind in services:
+            for outcome in Outcome:
+                metrics.pushes.labels(kind, outcome.value)  # from zero, so that the first ones are an increase
 
     def serves(self, kind: str) -> bool:
         """Whether devices of that kind can be reached from here."""

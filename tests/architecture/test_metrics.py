@@ -3,13 +3,17 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.clock import SystemClock
+from agents.grants import Grants
 from agents.metrics import Metrics
+from agents.push import Outcome
+from agents.push.phones import Phones
 from deploy.monitoring.catalogue import PROCESSES
 
 LABELS = {"stage", "outcome", "oem", "action", "phase", "endpoint", "kind", "version", "le", "reason", "verdict",
@@ -90,3 +94,12 @@ def test_a_worker_whose_partitions_went_elsewhere_holds_no_stage_back(metrics: M
     assert value(metrics, "d2ev_heartbeat_timestamp_seconds", stage="planning") == 1767225600
     metrics.partitions_gone()
     assert [f for f in families(metrics) if f.name == "d2ev_heartbeat_timestamp_seconds" and f.samples] == []
+
+
+def test_what_alerts_count_is_told_from_zero(metrics: Metrics) -> None:
+    none = cast(Any, None)
+    Phones({"fcm": none}, SystemClock(), metrics)
+    Grants({}, {"acme": none}, none, none, none, SystemClock(), metrics)
+    for outcome in Outcome:
+        assert value(metrics, "d2ev_pushes_total", service="fcm", outcome=outcome.value) == 0
+    assert value(metrics, "d2ev_oem_refreshes_lost_total", oem="acme") == 0
