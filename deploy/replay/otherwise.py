@@ -9,43 +9,45 @@ from typing import Any
 from deploy.backtest.run import Line, Setting, drive
 from deploy.backtest.visit import Conduct
 from deploy.replay.changes import Changes
-from deploy.replay.log import Log
-from deploy.replay.stays import Settled, recordings
+from deploy.replay.stays import Settled
 
 Row = dict[str, Any]
+WAYS = ("settled", "as_is", "changed")
 
 
-def otherwise(log: Log, sessions: Sequence[Settled], before: Changes, after: Changes) -> list[Row]:
+def otherwise(sessions: Sequence[Settled], before: Changes, after: Changes) -> list[Row]:
     """One row per session: as it was settled, and driven by either rules."""
-    groups: dict[tuple[str, str], list[Settled]] = defaultdict(list)
+    groups: dict[int, list[Settled]] = defaultdict(list)
     for one in sessions:
-        groups[one.stay.registration.tariff, one.stay.registration.region].append(one)
+        groups[id(one.curves)].append(one)
     rows = []
     for group in groups.values():
-        old, new = (_driven(log, group, changed) for changed in (before, after))
+        old, new = (_driven(group, changed) for changed in (before, after))
         rows += [_row(one, a, b) for one, a, b in zip(group, old, new, strict=True)]
     return rows
 
 
-def totals(rows: Sequence[Row]) -> dict[str, Row]:
-    """Sums and promises of each way."""
+def totals(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
+    """Sums and promises of each way, by currency."""
+    by_currency: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_currency[row["currency"]].append(row)
+    return {currency: {way: _total(of, way) for way in WAYS} for currency, of in sorted(by_currency.items())}
+
+
+def _total(rows: Sequence[Row], way: str) -> Row:
     return {
-        way: {
-            "cost": sum(row[way]["cost"] for row in rows),
-            "carbon_kg": sum(row[way]["carbon_g"] for row in rows) / 1000,
-            "energy_kwh": sum(row[way]["energy_kwh"] for row in rows),
-            "promises": dict(Counter(row[way]["promise"] for row in rows)),
-        }
-        for way in ("settled", "as_is", "changed")
+        "cost": sum(row[way]["cost"] for row in rows),
+        "carbon_kg": sum(row[way]["carbon_g"] for row in rows) / 1000,
+        "energy_kwh": sum(row[way]["energy_kwh"] for row in rows),
+        "promises": dict(Counter(row[way]["promise"] for row in rows)),
     }
 
 
-def _driven(log: Log, group: Sequence[Settled], changed: Changes) -> list[Line]:
-    price, carbon = recordings(log, group[0].stay.registration)
-    if price is None:
-        raise ValueError(f"no prices of {group[0].stay.registration.tariff} are kept: nothing can be planned anew")
+def _driven(group: Sequence[Settled], changed: Changes) -> list[Line]:
     stays = [one.stay._replace(preference=changed.wish(one.stay.preference)) for one in group]
-    return drive(Setting(price, carbon, Conduct(), changed.rules), stays, lambda: None)
+    curves = group[0].curves
+    return drive(Setting(curves.price, curves.carbon, Conduct(), changed.rules), stays, lambda: None)
 
 
 def _row(one: Settled, old: Line, new: Line) -> Row:

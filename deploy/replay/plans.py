@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from heapq import merge
@@ -17,15 +17,19 @@ from streams import serde
 from streams.domain.case import PlanRules
 from streams.topics import PREFERENCE, REGISTRATION, REPLAN, SCHEDULE, VEHICLE
 
+#: A car's schedule, or that it has none any more.
+_Plan = tuple[str | None, str | None]
 READ = (REGISTRATION.name, PREFERENCE.name, REPLAN.name, VEHICLE.name)
 
 
 class Reproduced(NamedTuple):
-    """How many published schedules came out again, of how many; `first` names one that did not."""
+    """How many published schedules came out again, of how many, and how many came out that nobody published."""
 
     same: int
     of: int
-    first: str | None
+    first_other: str | None
+    unpublished: int
+    first_unpublished: str | None
 
 
 class _Rows:
@@ -50,23 +54,30 @@ class _Rows:
 
 def reproduce(log: Log, rules: PlanRules) -> Reproduced:
     """Plan everything anew by `rules` and hold it against what lies on the schedule topic."""
-    same = of = 0
-    first = None
+    of = 0
+    others: list[str] = []
+    unpublished: list[str] = []
     for partition in log.partitions:
-        made = Counter(_plans(log, partition, rules))
+        made: dict[_Plan, list[datetime]] = defaultdict(list)
+        for plan, at in _plans(log, partition, rules):
+            made[plan].append(at)
         for entry in log.of(SCHEDULE.name, partition):
-            plan = entry.key, _canonical(entry.value)
             of += 1
-            if made[plan]:
-                made[plan] -= 1
-                same += 1
+            found = made.get((entry.key, _canonical(entry.value)))
+            if found:
+                found.pop(0)
             else:
-                first = first or f"{entry.key} at {serde.rfc3339(entry.at)}"
-    return Reproduced(same, of, first)
+                others.append(_told(entry.key, entry.at))
+        unpublished += [_told(key, at) for (key, _), left in made.items() for at in left]
+    return Reproduced(of - len(others), of, next(iter(others), None), len(unpublished), next(iter(unpublished), None))
 
 
-def _plans(log: Log, partition: int, rules: PlanRules) -> Iterator[tuple[str | None, str | None]]:
-    """What the stage sends, record by record."""
+def _told(key: str | None, at: datetime) -> str:
+    return f"{key} at {serde.rfc3339(at)}"
+
+
+def _plans(log: Log, partition: int, rules: PlanRules) -> Iterator[tuple[_Plan, datetime]]:
+    """What the stage sends, record by record, and when."""
     planning, rows, memory = stage(rules), _Rows(), Memory()
     for entry in in_order(log, partition):
         value = None if entry.value is None else serde.decode(entry.topic.name, entry.value)
@@ -75,7 +86,7 @@ def _plans(log: Log, partition: int, rules: PlanRules) -> Iterator[tuple[str | N
         planning.step(work)
         rows.take(work.effects.puts)
         for sent in work.effects.sends:
-            yield sent.key, _canonical(None if sent.message is None else serde.encode(sent.message))
+            yield (sent.key, _canonical(None if sent.message is None else serde.encode(sent.message))), entry.at
 
 
 def in_order(log: Log, partition: int) -> Iterator[Entry]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from deploy.replay.changes import Changes
 from deploy.replay.log import Log
-from deploy.replay.otherwise import otherwise, totals
+from deploy.replay.otherwise import WAYS, otherwise, totals
 from deploy.replay.plans import READ, reproduce
 from deploy.replay.stays import settled
 from streams.contracts.forecast import Forecast, ForecastKind
 from streams.topics import REPLAN, SCHEDULE
 
-_WAYS = {"settled": "as settled", "as_is": "rules as they are", "changed": "changed"}
+_NAMES = dict(zip(WAYS, ("as settled", "rules as they are", "changed"), strict=True))
 
 
 def replayed(
@@ -23,14 +23,13 @@ def replayed(
     """Plans made again, and sessions driven by either rules."""
     plans = reproduce(log, before.rules)
     sessions, left_out = settled(log, since, until)
-    rows = otherwise(log, sessions, before, after)
+    rows = otherwise(sessions, before, after)
     return {
         "missing": {topic: log.missing(topic) for topic in (*READ, SCHEDULE.name)},
         "capped": _capped(log),
-        "plans": {"same": plans.same, "of": plans.of, "first_other": plans.first},
+        "plans": plans._asdict(),
         "left_out": dict(left_out),
-        "currency": sorted({row["currency"] for row in rows}),
-        "totals": totals(rows) if rows else {},
+        "totals": totals(rows),
         "sessions": rows,
     }
 
@@ -50,6 +49,8 @@ def said(found: dict[str, Any]) -> Iterator[str]:
         yield f"no longer on the log: {', '.join(f'{number} of {topic}' for topic, number in missing.items())}"
     if plans["first_other"]:
         yield f"the first that is not: {plans['first_other']}"
+    if plans["unpublished"]:
+        yield f"plans made now that nobody published: {plans['unpublished']}, the first {plans['first_unpublished']}"
     if found["capped"]:
         yield "a regional cap was in force: what is driven again knows none"
     yield f"sessions driven again: {len(found['sessions'])}"
@@ -58,9 +59,11 @@ def said(found: dict[str, Any]) -> Iterator[str]:
 
 
 def rows(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The head of a table, then each way."""
-    yield "", f"Cost {', '.join(found['currency'])}", "CO2 kg", "kWh", "Promises"
-    for way, name in _WAYS.items() if found["totals"] else ():
-        one = found["totals"][way]
-        promises = ", ".join(f"{number} {what}" for what, number in sorted(one["promises"].items()))
-        yield name, f"{one['cost']:.2f}", f"{one['carbon_kg']:.2f}", f"{one['energy_kwh']:.1f}", promises
+    """The head of a table, then each way in each currency: two are never added."""
+    yield "", "Cost", "CO2 kg", "kWh", "Promises"
+    for currency, ways in found["totals"].items():
+        for way, name in _NAMES.items():
+            one = ways[way]
+            promises = ", ".join(f"{number} {what}" for what, number in sorted(one["promises"].items()))
+            cost = f"{one['cost']:.2f} {currency}"
+            yield name, cost, f"{one['carbon_kg']:.2f}", f"{one['energy_kwh']:.1f}", promises

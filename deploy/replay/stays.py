@@ -1,4 +1,4 @@
-"""Settled sessions as stays that can be driven again, and the forecasts as they were issued.
+"""Settled sessions as stays that can be driven again.
 
 What cannot be known is assumed: a car whose promise was met needed what it took; any other needs what its target
 wanted. It draws the power that settlement knew, from plug-in on, and its driver leaves when he did.
@@ -10,32 +10,30 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import cache, partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from deploy.backtest.insight import AHEAD
-from deploy.backtest.recording import Recording, Vintage
 from deploy.backtest.stays import Stay
 from deploy.reading import Entry
+from deploy.replay.curves import Curves, Forecasts
 from deploy.replay.log import Log
-from streams.contracts.forecast import Forecast
 from streams.contracts.preference import Preference
 from streams.contracts.registration import Registration
 from streams.contracts.session import Promise, SessionSettled
-from streams.domain.forecasts import merge
 from streams.domain.ready import ready_by
-from streams.topics import CARBON, PREFERENCE, PRICE, REGISTRATION, SESSION
+from streams.topics import PREFERENCE, REGISTRATION, SESSION
 
 #: What was charged below this decides nothing.
 LEAST_KWH = 0.5
 
 
 class Settled(NamedTuple):
-    """A session as it was settled, and the stay that it is."""
+    """A session as it was settled, the stay that it is, and what it is driven against."""
 
     session: SessionSettled
     stay: Stay
+    curves: Curves
 
 
 def settled(log: Log, since: datetime | None, until: datetime | None) -> tuple[list[Settled], Counter[str]]:
@@ -43,63 +41,43 @@ def settled(log: Log, since: datetime | None, until: datetime | None) -> tuple[l
     registrations, preferences = log.by_key(REGISTRATION.name), log.by_key(PREFERENCE.name)
     found: list[Settled] = []
     left_out: Counter[str] = Counter()
-    prices = cache(partial(recording, log, PRICE.name))
+    forecasts = Forecasts(log)
     for session in _newest(log):
         if (since and session.ended_at < since) or (until and session.ended_at >= until):
             continue
-        registration = _registration(registrations.get(session.car, ()))
-        why = _trouble(session, registration)
-        if why is not None or registration is None:
-            left_out[why or ""] += 1
+        registration = _registration(registrations.get(session.car, ()), session.plugged_at)
+        if registration is None:
+            left_out["the car is no longer enrolled"] += 1
+            continue
+        why = _trouble(session)
+        if why is not None:
+            left_out[why] += 1
             continue
         wish = _wish(preferences.get(session.car, ()), session.plugged_at, registration)
         stay = _stay(session, registration, wish)
-        if not _covers(prices(registration.tariff), stay):
-            left_out["the prices of then are not kept"] += 1
+        curves = forecasts.curves(registration.tariff, session.currency, registration.region)
+        if curves is None or not curves.outturn.covers(stay.plugged_at, max(stay.end, stay.ready_by)):
+            left_out[f"the prices or carbon of then are not kept ({registration.tariff})"] += 1
             continue
-        found.append(Settled(session, stay))
+        found.append(Settled(session, stay, curves))
     return sorted(found, key=lambda one: one.stay.plugged_at), left_out
-
-
-def recording(log: Log, topic: str, key: str) -> Recording | None:
-    """The vintages of a tariff or region as they were issued; what came true is the last word on each slot."""
-    entries = log.by_key(topic).get(key, ())
-    issued = sorted((_forecast(one) for one in entries if one.value), key=lambda one: one.issued_at)
-    known: Forecast | None = None
-    for forecast in issued:
-        known = merge(known, forecast)
-    if known is None:
-        return None
-    vintages = tuple(Vintage(one.issued_at, one.slots) for one in issued)
-    return Recording(key, known.unit, vintages, known.slots, "")
-
-
-def _covers(price: Recording | None, stay: Stay) -> bool:
-    """Whether what prices came true reaches from plug-in to the end: only the last days before the newest are kept."""
-    slots = () if price is None else price.outturn
-    return bool(slots) and slots[0].start <= stay.plugged_at and max(stay.end, stay.ready_by) <= slots[-1].end
-
-
-def recordings(log: Log, registration: Registration) -> tuple[Recording | None, Recording | None]:
-    """Price and carbon of a car's tariff and region."""
-    return recording(log, PRICE.name, registration.tariff), recording(log, CARBON.name, registration.region)
 
 
 def _newest(log: Log) -> Iterator[SessionSettled]:
     """Each session as last corrected."""
     newest: dict[str, SessionSettled] = {}
     for entry in log.everywhere(SESSION.name):
-        session = SessionSettled.model_validate_json(entry.value or b"")
+        if entry.value is None:
+            continue
+        session = SessionSettled.model_validate_json(entry.value)
         known = newest.get(session.session_id)
         if known is None or known.revision <= session.revision:
             newest[session.session_id] = session
     yield from newest.values()
 
 
-def _trouble(session: SessionSettled, registration: Registration | None) -> str | None:
+def _trouble(session: SessionSettled) -> str | None:
     """Why a session cannot be driven again; None when it can."""
-    if registration is None:
-        return "the car is no longer enrolled"
     if session.cost is None or session.carbon_g is None:
         return "prices or carbon did not cover the stay"
     if session.start_soc_pct is None:
@@ -107,10 +85,13 @@ def _trouble(session: SessionSettled, registration: Registration | None) -> str 
     return "next to nothing was charged" if session.energy_kwh < LEAST_KWH else None
 
 
-def _registration(entries: Sequence[Entry]) -> Registration | None:
-    """The newest; None for a car that was erased."""
-    value = entries[-1].value if entries else None
-    return None if value is None else Registration.model_validate_json(value)
+def _registration(entries: Sequence[Entry], at: datetime) -> Registration | None:
+    """What was in force then; the oldest kept, where that was compacted away. None for a car that was erased."""
+    if not entries or entries[-1].value is None:
+        return None
+    before = [one.value for one in entries if one.value is not None and one.at <= at]
+    oldest = next(one.value for one in entries if one.value is not None)
+    return Registration.model_validate_json(before[-1] if before else oldest)
 
 
 def _wish(entries: Sequence[Entry], at: datetime, registration: Registration) -> Preference:
@@ -146,7 +127,3 @@ def _need_kwh(session: SessionSettled, registration: Registration, wish: Prefere
         return session.energy_kwh
     points = wish.target_soc_pct - (session.start_soc_pct or 0.0)
     return max(session.energy_kwh, points / 100 * registration.usable_kwh / registration.efficiency)
-
-
-def _forecast(entry: Entry) -> Forecast:
-    return Forecast.model_validate_json(entry.value or b"")
