@@ -139,7 +139,7 @@ def savings(name: str, groups: Sequence[Row]) -> Board:
     told = [(row, row["saved"]["money"]) for row in groups if row["saved"]["money"]["value"] is not None]
     board = Board(WIDTH, _ROW * len(told) + 30, name, "Share of cost saved against charging at once, percent")
     values = [value for _, one in told for value in (one["value"], one["low"], one["high"]) if value is not None]
-    marks = ticks(min(0.0, *values) * 100, max(0.0, *values) * 100)
+    marks = ticks(min([0.0, *values]) * 100, max([0.0, *values]) * 100)
     left, right = 148.0, WIDTH - 150
     scale = (right - left) / (marks[-1] - marks[0])
     zero = left - marks[0] * scale

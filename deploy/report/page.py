@@ -11,7 +11,7 @@ from deploy.analysis.output import whole
 from deploy.pages.render import render
 from deploy.pages.svg import Board
 from deploy.pages.table import Table
-from deploy.report import charts, tables
+from deploy.report import charts, tables, tells
 from deploy.report.questions import SECTIONS
 from deploy.report.words import extent, lead, tiles
 
@@ -23,10 +23,11 @@ Row = dict[str, Any]
 
 
 class Plot(NamedTuple):
-    """A drawing, what is over it, and its figures."""
+    """A drawing, what is over it, what it shows, and its figures."""
 
     board: Board
     title: str
+    tells: str
     table: Table
 
 
@@ -53,9 +54,9 @@ def html(figures: Row) -> str:
         unmetered_kwh=_unmetered(figures),
         thirds=tables.thirds(figures),
         savings=list(_savings(figures)),
-        promises=Plot(charts.promises(figures["promises"]), "", tables.promises(figures["promises"])),
+        promises=_promises(figures["promises"]),
         not_kept=tables.not_kept(figures),
-        commands=Plot(charts.commands(figures["commands"]), "", tables.commands(figures)),
+        commands=_commands(figures["commands"]),
         asked={section: [_asked(question, figures) for question in several] for section, several in SECTIONS.items()},
     )
 
@@ -68,7 +69,7 @@ def _loads(figures: Row) -> Iterator[Plot]:
         title = f"Tariff {row['tariff'] or 'unknown'}, carbon of {row['region'] or 'unknown'}"
         title += ", the mean day from noon to noon" if mean else ""
         board = charts.load(f"load-{n}", shown, currency, mean=mean)
-        yield Plot(board, title, tables.load(shown, currency, mean=mean))
+        yield Plot(board, title, tells.load(shown, currency, mean=mean), tables.load(shown, currency, mean=mean))
 
 
 def _savings(figures: Row) -> Iterator[Plot]:
@@ -76,7 +77,15 @@ def _savings(figures: Row) -> Iterator[Plot]:
         groups: Sequence[Row] = figures[name]
         if groups:
             board = charts.savings(f"saved-{name}", groups)
-            yield Plot(board, f"By {what.lower()}", tables.savings(groups, what))
+            yield Plot(board, f"By {what.lower()}", tells.savings(groups), tables.savings(groups, what))
+
+
+def _promises(rows: Sequence[Row]) -> Plot:
+    return Plot(charts.promises(rows), "", tells.promises(rows), tables.promises(rows))
+
+
+def _commands(rows: Sequence[Row]) -> Plot:
+    return Plot(charts.commands(rows), "", tells.commands(rows), tables.commands(rows))
 
 
 def _unmetered(figures: Row) -> float:

@@ -40,7 +40,7 @@ def store(settings: Settings, place: Path | None) -> Iterator[Store]:
         if lake is not None and lake.is_dir():
             _adopt(made, wanted, lake)
         else:
-            _load(made, wanted, place)
+            load_lines(made, wanted, place)
         yield made
     finally:
         made.close()
@@ -55,7 +55,8 @@ def _adopt(made: Store, wanted: Iterable[Relation], lake: Path) -> None:
             made.adopt(one, files)
 
 
-def _load(made: Store, wanted: Iterable[Relation], place: Path) -> None:
+def load_lines(made: Store, wanted: Iterable[Relation], place: Path) -> None:
+    """Fill these relations from a file, or from all files of a folder. ValueError names a line that is none."""
     files = sorted(path for path in place.iterdir() if path.name.endswith(_LINES)) if place.is_dir() else [place]
     if not files:
         raise ValueError(f"--from {place}: no {' or '.join(_LINES)} file and no export is in it")

@@ -77,18 +77,18 @@ def promises(rows: Sequence[Row]) -> Table:
 
 def not_kept(figures: Row) -> Table:
     """Every promise missed or out of reach, with the reason."""
-    head = ["Ended", "maker", "model", "car", "session", "promise", "reached by then", "from", "to, at its end"]
+    head = ["Ended", "maker", "model", "promise", "by then", "from", "at its end", "car", "session"]
     return Table(head, [
         [
-            moment(row["ended_at"], figures["zone"]), row["oem"] or "unknown", row["model"] or "unknown", row["car"],
-            row["session_id"], PROMISES[row["promise"]][0], reason(row["reason"]), _level(row["start_soc_pct"]),
-            _level(row["end_soc_pct"]),
+            moment(row["ended_at"], figures["zone"]), row["oem"] or "unknown", row["model"] or "unknown",
+            PROMISES[row["promise"]][0], reason(row["reason"]), _level(row["start_soc_pct"]),
+            _level(row["end_soc_pct"]), row["car"], row["session_id"],
         ]
         for row in figures["not_kept"][:MOST_LINES]
     ])  # fmt: skip
 
 
-def commands(figures: Row) -> Table:
+def commands(rows: Sequence[Row]) -> Table:
     """By maker, model and action."""
     names = [words for words, _ in OUTCOMES.values()]
     head = ["Maker", "model", "action", "asked", *names, "expired", "open", "obeyed", "median time", "95 % within"]
@@ -98,7 +98,7 @@ def commands(figures: Row) -> Table:
             number(row["expired"]), number(row["open"]), percent(row["obey_rate"]),
             _duration(row["median_seconds"]), _duration(row["p95_seconds"]),
         ]
-        for row in figures["commands"]
+        for row in rows
     ])  # fmt: skip
 
 

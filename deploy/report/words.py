@@ -62,7 +62,7 @@ def lead(figures: Row) -> str:
     told = f"{number(figures['energy_kwh'])} kWh " + (" and ".join(bills) if bills else "without a price")
     carbon = figures["carbon"]["saved"]
     if figures["carbon"]["measured"]:
-        told += f"; CO₂ {_less(carbon['part'])} by {number(abs(carbon['part']), 1)} kg ({percent(_size(carbon))})"
+        told += f"; {number(abs(carbon['part']), 1)} kg CO₂ {_less(carbon['part'])} ({percent(_size(carbon))})"
     return f"{told}."
 
 
@@ -70,7 +70,7 @@ def _bill(row: Row) -> str:
     saved, currency = row["saved"], row["currency"]
     return (
         f"for {number(row['cost'], 2)} {currency} instead of {number(row['cost_at_once'], 2)} {currency} charged at "
-        f"once, {_less(saved['part'])} by {percent(_size(saved))}"
+        f"once, {percent(_size(saved))} {_less(saved['part'])}"
     )
 
 
@@ -92,7 +92,9 @@ def tiles(figures: Row) -> list[Tile]:
     grams = ("CO₂ saved", "–", "no carbon recorded")
     if carbon["measured"]:
         grams = ("CO₂ saved", f"{number(carbon['carbon_saved_kg'], 1)} kg", _certainty(carbon["saved"], figures))
-    return [*money, grams, _kept(figures), *_third(figures), _obeyed(figures)]
+    size = f"{number(figures['cars'])} cars, {number(figures['energy_kwh'])} kWh"
+    sessions = ("Sessions", number(figures["sessions"]), size)
+    return [*money, grams, _kept(figures), *_third(figures), _obeyed(figures), sessions]
 
 
 def _certainty(share: Row, figures: Row) -> str:
