@@ -77,6 +77,7 @@ class Fleet:
         if self._changed:
             self._changed = False
             for oem, count in self._by_oem.items():
+                metrics.from_zero(oem)
                 metrics.part(metrics.enrolled.labels(oem), partition, count)
             for labels, count in self._by_reason.items():
                 metrics.part(metrics.unreachable.labels(*labels), partition, count)

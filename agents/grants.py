@@ -96,8 +96,6 @@ class Grants:
         self._sealer = sealer
         self._clock = clock
         self._metrics = metrics
-        for oem in gates:
-            metrics.refreshes_lost.labels(oem)  # from zero: a series that is born with its first loss tells of none
         self._flights: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._rotations: set[asyncio.Task[None]] = set()
         self._not_before: dict[str, datetime] = {}

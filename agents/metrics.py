@@ -11,6 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as PromCounter
 
+from streams.contracts.command import Action, CommandPhase
+
 LOG = structlog.get_logger("d2ev")
 
 
@@ -133,6 +135,13 @@ class Metrics:
         self.partitions_declared.set(declared)
         self.in_flight.set_function(in_flight)
         self.partitions.set_function(partitions)
+
+    def from_zero(self, oem: str) -> None:
+        """Begin what alerts count for a maker: a series that is born with its first failures tells of no increase."""
+        self.refreshes_lost.labels(oem)
+        for action in (Action.START, Action.STOP):
+            for phase in (CommandPhase.CONFIRMED, CommandPhase.FAILED, CommandPhase.UNKNOWN):
+                self.commands.labels(oem, action.value, phase.value)
 
     def counts(self, stage: str) -> Counter[str]:
         """The ledger of a stage: in, out, filtered, dead_letters."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.clock import SystemClock
-from agents.grants import Grants
+from agents.fleet import Fleet
 from agents.metrics import Metrics
 from agents.push import Outcome
 from agents.push.phones import Phones
@@ -97,9 +98,12 @@ def test_a_worker_whose_partitions_went_elsewhere_holds_no_stage_back(metrics: M
 
 
 def test_what_alerts_count_is_told_from_zero(metrics: Metrics) -> None:
-    none = cast(Any, None)
-    Phones({"fcm": none}, SystemClock(), metrics)
-    Grants({}, {"acme": none}, none, none, none, SystemClock(), metrics)
+    Phones({"fcm": cast(Any, None)}, SystemClock(), metrics)
+    fleet = Fleet()
+    fleet.enrol("car", "acme")
+    fleet.show(metrics, 0)
     for outcome in Outcome:
         assert value(metrics, "d2ev_pushes_total", service="fcm", outcome=outcome.value) == 0
     assert value(metrics, "d2ev_oem_refreshes_lost_total", oem="acme") == 0
+    for action, phase in product(("start", "stop"), ("confirmed", "failed", "unknown")):
+        assert value(metrics, "d2ev_commands_total", oem="acme", action=action, phase=phase) == 0
