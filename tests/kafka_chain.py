@@ -40,6 +40,9 @@ class Kafka:
 
 Way = Callable[[Path], AbstractContextManager[Kafka]]
 
+#: For brokers that live some minutes: the second compiler would cost more than it saves.
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
+
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
@@ -122,5 +125,5 @@ def _container(_directory: Path) -> Iterator[Kafka]:
 
 @contextmanager
 def _local(directory: Path) -> Iterator[Kafka]:
-    with LocalKafka(directory) as broker:
+    with LocalKafka(directory, java_options=SHORT_LIVED) as broker:
         yield Kafka(broker.bootstrap, f"jars of Apache Kafka {kafka_version()}", broker)

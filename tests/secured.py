@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deploy.brokers.local import LocalKafka
+from tests.kafka_chain import SHORT_LIVED
 
 DAY = timedelta(days=1)
 
@@ -138,5 +139,5 @@ def secured_kafka(directory: Path, users: Iterable[str], certificate: Signed | N
     logins = [
         part for user in users for part in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password(user)}]")
     ]
-    with LocalKafka(directory, also=also, format_options=logins) as broker:
+    with LocalKafka(directory, also=also, format_options=logins, java_options=SHORT_LIVED) as broker:
         yield Secured(broker.bootstrap, f"127.0.0.1:{port}", ca)

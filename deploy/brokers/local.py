@@ -34,6 +34,7 @@ class LocalKafka:
         port: where clients connect on 127.0.0.1; a free one by default, then the same at every start.
         also: settings beyond server.properties, or instead of its own; ports may stand in braces, as there.
         format_options: how its storage is made, for example with users.
+        java_options: for its Java, after our own.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class LocalKafka:
         port: int | None = None,
         also: Mapping[str, str] = MappingProxyType({}),
         format_options: Sequence[str] = (),
+        java_options: Sequence[str] = (),
     ) -> None:
         self._directory = directory.resolve()
         self._settings = self._directory / "server.properties"
         self._state = self._directory / "broker.json"
         self._log = self._directory / "broker.log"
         self._port = port
-        self._also, self._format_options = also, format_options
+        self._also, self._format_options, self._java_options = also, format_options, java_options
 
     def start(self) -> str:
         """Start it, wait until a record goes round, and return `127.0.0.1:<port>`.
@@ -66,7 +68,7 @@ class LocalKafka:
         ports = {"port": port, "controller_port": controller_port}
         settings |= {name: value.format_map(ports) for name, value in self._also.items()}
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        base = [java, "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN", "-cp", f"{jars}/*"]
+        base = [java, "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN", *self._java_options, "-cp", f"{jars}/*"]
         if not (data / "meta.properties").exists():
             self._format(base)
         self._log.unlink(missing_ok=True)

@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.night import Night
-from tests.integration.nights import (
-    assert_nothing_lost_or_doubled,
-    commands_seen,
-    let_them_read,
-    live,
-    options,
-)
+from tests.faults.evening import Evening, options
+from tests.faults.verdict import judge
+from tests.integration.nights import assert_nothing_lost_or_doubled, commands_seen, let_them_read
 from tests.integration.stores import digest, logged, stored
 from tests.kafka_chain import Kafka
 
@@ -56,8 +52,10 @@ async def test_the_broker_restarts_politely_and_by_power_cut_and_a_lost_store_co
         await let_them_read(night)
         await asyncio.to_thread(handle.restart, kill=True)
 
-    chosen = options(tmp_path / "run", bootstrap=own_kafka.bootstrap)
-    night, summary = await live(chosen, {6: restart, 10: power_cut, 11: lose_the_store})
+    chosen = options(tmp_path / "run", own_kafka.bootstrap, vehicles=12)
+    night = Evening(chosen, (), {0.5: restart, 1.25: power_cut, 2: lose_the_store})
+    summary = await night.run()
+    assert not night.hooks
     assert_nothing_lost_or_doubled(night, summary)
-    assert summary["ready_by"]["missed"] == 0
+    assert judge(night).complaints() == []
     await assert_store_is_the_log(night)
