@@ -231,7 +231,14 @@ LEAVES = st.one_of(
 NAMES = st.text(min_size=1, max_size=5)
 
 
-@given(st.dictionaries(NAMES, st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner))))
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_values_come_back_as_they_went(told: dict[str, Any]) -> None:
     typed = json.loads(json.dumps(fields(told)))
     assert plain_fields(typed) == told

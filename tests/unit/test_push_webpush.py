@@ -114,7 +114,8 @@ async def test_a_subscription_that_makes_no_sense_is_forgotten(bench: Bench, tar
 
 @given(p256dh=st.text(max_size=90) | st.binary(max_size=66).map(lambda raw: raw.hex()), auth=st.text(max_size=30))
 async def test_keys_that_are_none_are_forgotten_and_nothing_is_raised(p256dh: str, auth: str) -> None:
-    push = WebPush(vapid_key(SecretStr(new_vapid_key())), "mailto:a@b", PUSH_HOSTS, httpx.AsyncClient(), SystemClock())
+    nobody = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
+    push = WebPush(vapid_key(SecretStr(new_vapid_key())), "mailto:a@b", PUSH_HOSTS, nobody, SystemClock())
     target = json.dumps({"endpoint": "https://elsewhere.example", "keys": {"p256dh": p256dh, "auth": auth}})
     assert (await push.send(target, MESSAGE)).outcome in {Outcome.GONE, Outcome.REFUSED}
 
