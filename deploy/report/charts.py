@@ -72,6 +72,7 @@ def load(name: str, shown: Sequence[Point], currency: str, *, mean: bool) -> Boa
     board = Board(WIDTH, 372, name, says)
     step = (WIDTH - _LEFT) / len(shown)
     _shade(board, shown, step)
+    _clock(board, shown, step, mean=mean)
     kw = ticks(0, max(point.kw for point in shown) or 1, 4)
     _scale(board, kw, (22, 160))
     board.text(_LEFT, 12, "Charging, kW", "small strong")
@@ -81,7 +82,6 @@ def load(name: str, shown: Sequence[Point], currency: str, *, mean: bool) -> Boa
     prices = [None if point.price is None else point.price * 100 for point in shown]
     _steps(board, prices, (196, 262), f"Price, {per_kwh(currency)}", "line")
     _steps(board, [point.carbon for point in shown], (292, 346), "Carbon, g CO₂/kWh", "line second")
-    _clock(board, shown, step, mean=mean)
     return board
 
 

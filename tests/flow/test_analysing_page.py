@@ -1,5 +1,6 @@
 """The examples of docs/analysing.md do what the page says."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -60,3 +61,15 @@ def test_commands_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     assert (tmp_path / "sessions.parquet").is_file()
     assert (tmp_path / "cars.parquet").is_file()
     assert len(list((tmp_path / "lake" / "topics").rglob("*.parquet"))) == 2
+
+
+def test_a_report_comes_from_the_same_log(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ended = run(capsys, "report", "--json", "--to", str(tmp_path / "report.html"))
+    assert (ended.code, ended.err) == (0, "")
+    (settled,) = tables.ask("SELECT energy_kwh, saving FROM sessions").itertuples(index=False)
+    figures = json.loads(ended.out)
+    assert (figures["energy_kwh"], figures["money"][0]["saving"]) == (settled.energy_kwh, settled.saving)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    empty = run(capsys, "report", "--since", "2031-01-01", "--until", "2032-01-01", "--to", str(tmp_path / "none.html"))
+    assert (empty.code, empty.err.count("\n")) == (2, 1)
+    assert not (tmp_path / "none.html").exists()

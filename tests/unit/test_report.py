@@ -23,6 +23,7 @@ from deploy.analysis import asking, tables
 from deploy.analysis.export import export
 from deploy.analysis.output import rows
 from deploy.cli import app
+from deploy.pages.words import NARROW
 from deploy.report import charts, questions
 from deploy.report.figures import figures, period
 from deploy.report.page import html, write
@@ -363,6 +364,11 @@ def test_the_command_writes_the_page_and_prints_its_figures(found: Row, tmp_path
     assert _rounded(json.loads(done.stdout)) == _rounded(found)
     assert path.read_text(encoding="utf-8") == html(found)
     assert "less" in lead(found)
+
+
+def test_the_example_of_the_docs_is_what_the_extract_gives(found: Row) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reporting.md").read_text(encoding="utf-8")
+    assert lead(found).replace(NARROW, " ") in page.replace(NARROW, " ")
 
 
 def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
