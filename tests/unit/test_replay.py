@@ -1,6 +1,7 @@
 """The time machine, on a recorded day of four cars under a cap: it makes the same plans, and notices others."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from streams.topics import PREFERENCE, REPLAN, SCHEDULE, SESSION, VEHICLE
 from tests.command_line import run
 from tests.replayed import LINES, log_of
 
+ROOT = Path(__file__).parents[2]
 RULES = PlanRules()
 AS_IS = changes(RULES, ())
 
@@ -157,6 +159,17 @@ def test_the_command_reads_a_file_and_says_what_it_found(tmp_path: Path, capsys:
     found = json.loads(ended.out)
     assert found["plans"]["same"] == found["plans"]["of"]
     assert {"settled", "as_is", "changed"} <= found["sessions"][0].keys()
+
+
+def test_the_page_shows_what_the_command_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    page = (ROOT / "docs" / "replaying.md").read_text(encoding="utf-8")
+    shown = re.search(r"\$ d2ev (replay --from .*)\n([^`]*)```", page)
+    assert shown is not None
+    words = [str(ROOT / word) if word.startswith("tests/") else word for word in shown[1].split()]
+    assert run(capsys, *words).out == shown[2]
 
 
 @pytest.mark.parametrize("line", ["{}", "no json", '{"topic": "d2ev.plug.event.v9"}'])
