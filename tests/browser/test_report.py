@@ -1,26 +1,21 @@
 """The report in a real Chromium: light and dark, desktop and phone, by keyboard, with nothing refused."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.async_api import Page, expect
 
-from agents.settings import load
-from deploy.report.figures import figures, period
 from deploy.report.page import write
-from deploy.report.source import store
+from tests import nights
 
 Look = Callable[[str, str, Literal["light", "dark"]], Awaitable[Page]]
-NIGHTS = Path(__file__).parent.parent / "data" / "nights" / "nights.jsonl.gz"
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    with store(load(), NIGHTS) as opened:
-        write(figures(opened, period(opened, None, None, "Europe/London")), path)
+    write(nights.report(), path)
     return path.as_uri()
 
 

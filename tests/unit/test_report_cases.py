@@ -100,6 +100,14 @@ def test_the_cheapest_third_of_a_flat_day_has_a_third_of_the_energy(
     assert third["cheapest_kwh"] / third["priced_kwh"] == pytest.approx(share)
 
 
+def test_a_joined_slot_is_spread_over_its_half_hours(tmp_path: Path) -> None:
+    start = NIGHT + timedelta(minutes=10)
+    slot = SettledSlot(start=start, end=start + 1.5 * HOUR, energy_kwh=9.0, price=0.1)
+    found = report(tmp_path, [car(), session("a", slots=(slot,))])
+    told = {row["half_hour"][11:16]: row["energy_kwh"] for row in found["load"] if row["energy_kwh"]}
+    assert told == pytest.approx({"01:00": 2.0, "01:30": 3.0, "02:00": 3.0, "02:30": 1.0})
+
+
 def test_a_correction_replaces_what_was_settled_before(tmp_path: Path) -> None:
     found = report(tmp_path, [car(), session("a", saving=1.0), session("a", revision=2, id="a2", saving=3.0)])
     assert (found["sessions"], found["money"][0]["saving"]) == (1, 3.0)
