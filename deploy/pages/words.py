@@ -27,6 +27,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:,.{digits}f}".replace(",", NARROW).replace("-", "−")
 
 
+def amount(value: float | None) -> str:
+    """Money, to the cent unless there is much of it."""
+    return number(value, 2 if value is None or abs(value) < 1000 else 0)
+
+
 def per_kwh(currency: str) -> str:
     """The unit of prices in the report."""
     return f"{MINOR.get(currency, currency + '/100')}/kWh"

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from deploy.pages.svg import Board, ticks
-from deploy.pages.words import number, per_kwh, percent
+from deploy.pages.words import amount, number, per_kwh, percent
 from deploy.report.words import OUTCOMES, PROMISES, who
 
 WIDTH: Final = 720.0
@@ -140,7 +140,7 @@ def savings(name: str, groups: Sequence[Row]) -> Board:
     board = Board(WIDTH, _ROW * len(told) + 30, name, "Share of cost saved against charging at once, percent")
     values = [value for _, one in told for value in (one["value"], one["low"], one["high"]) if value is not None]
     marks = ticks(min([0.0, *values]) * 100, max([0.0, *values]) * 100)
-    left, right = 148.0, WIDTH - 150
+    left, right = 148.0, WIDTH - 156
     scale = (right - left) / (marks[-1] - marks[0])
     zero = left - marks[0] * scale
     for mark in marks:
@@ -153,7 +153,7 @@ def savings(name: str, groups: Sequence[Row]) -> Board:
         board.text(left - 10, y + 16, row["name"], "", "end")
         if one["low"] is not None:
             board.line(zero + one["low"] * 100 * scale, y + 11, zero + one["high"] * 100 * scale, y + 11, "whisker")
-        board.text(right + 10, y + 16, f"{percent(one['value'])} · {number(one['part'], 2)} {row['currency']}")
+        board.text(right + 10, y + 16, f"{percent(one['value'])} · {amount(one['part'])} {row['currency']}")
     return board
 
 
@@ -179,7 +179,7 @@ def _stacked(
 ) -> Board:
     """Bars of whole length, cut by kind; the first kind's share and count behind them."""
     board = Board(WIDTH, _ROW * len(parts) + 34, name, says)
-    left, width = 190.0, WIDTH - 190 - 110
+    left, width = 190.0, WIDTH - 190 - 128
     x = left
     for kind, (words, cls) in kinds.items():
         if any(counts[kind] for _, counts in parts):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from deploy.pages.table import Table
-from deploy.pages.words import interval, number, per_kwh, percent
+from deploy.pages.words import amount, interval, number, per_kwh, percent
 from deploy.report.charts import Point
 from deploy.report.words import OUTCOMES, PROMISES, moment, reason
 
@@ -22,7 +22,7 @@ def money(figures: Row) -> Table:
     rows = []
     for row in figures["money"]:
         saved = row["saved"]
-        costs = [number(row[name], 2) for name in ("cost", "cost_at_once", "cost_timer", "cost_oracle")]
+        costs = [amount(row[name]) for name in ("cost", "cost_at_once", "cost_timer", "cost_oracle")]
         head_of = [row["currency"], number(row["sessions"]), number(row["energy_kwh"], 1)]
         rows.append([*head_of, *costs, percent(saved["value"]), interval(saved)])
     return Table(head, rows)
@@ -63,7 +63,7 @@ def savings(groups: Sequence[Row], what: str) -> Table:
     for row in groups:
         cost, carbon = row["saved"]["money"], row["saved"]["carbon"]
         begin = [row["name"], number(row["sessions"]), number(cost["days"]), number(row["energy_kwh"], 1)]
-        paid = [number(cost["part"], 2), row["currency"], percent(cost["value"]), interval(cost)]
+        paid = [amount(cost["part"]), row["currency"], percent(cost["value"]), interval(cost)]
         rows.append([*begin, *paid, number(carbon["part"], 1), percent(carbon["value"]), interval(carbon)])
     return Table(head, rows)
 

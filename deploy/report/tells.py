@@ -32,8 +32,8 @@ def savings(groups: Sequence[Row]) -> str:
     if not known:
         return "No session has prices for its whole stay."
     (least, worst), (most, best) = known[0], known[-1]
-    if best == worst:
-        return f"{best}: {percent(most)}."
+    if percent(least) == percent(most):
+        return f"{'Each' if len(known) > 1 else best}: {percent(most)}."
     return f"From {percent(least)}, {worst}, to {percent(most)}, {best}."
 
 

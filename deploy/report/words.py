@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from deploy.pages.words import NARROW, interval, number, percent
+from deploy.pages.words import NARROW, amount, interval, number, percent
 
 Row = dict[str, Any]
 Tile = tuple[str, str, str]
@@ -69,7 +69,7 @@ def lead(figures: Row) -> str:
 def _bill(row: Row) -> str:
     saved, currency = row["saved"], row["currency"]
     return (
-        f"for {number(row['cost'], 2)} {currency} instead of {number(row['cost_at_once'], 2)} {currency} charged at "
+        f"for {amount(row['cost'])} {currency} instead of {amount(row['cost_at_once'])} {currency} charged at "
         f"once, {percent(_size(saved))} {_less(saved['part'])}"
     )
 
@@ -85,7 +85,7 @@ def _size(share: Row) -> float | None:
 def tiles(figures: Row) -> list[Tile]:
     """Label, figure, and what stands behind it."""
     money = [
-        (f"Saved, {row['currency']}", number(row["saving"], 2), _certainty(row["saved"], figures))
+        (f"Saved, {row['currency']}", amount(row["saving"]), _certainty(row["saved"], figures))
         for row in figures["money"] if row["priced"]
     ]  # fmt: skip
     carbon = figures["carbon"]
@@ -120,8 +120,11 @@ def _third(figures: Row) -> list[Tile]:
         return []
     cheap = sum(row["cheapest_kwh"] or 0 for row in figures["thirds"]) / priced
     measured = sum(row["measured_kwh"] or 0 for row in figures["thirds"])
-    clean = sum(row["cleanest_kwh"] or 0 for row in figures["thirds"]) / measured if measured else None
-    return [("In the cheapest third of hours", percent(cheap, 0), f"{percent(clean, 0)} in the cleanest; by chance 33")]
+    behind = f"by chance 33{NARROW}%"
+    if measured:
+        clean = sum(row["cleanest_kwh"] or 0 for row in figures["thirds"]) / measured
+        behind += f"; {percent(clean, 0)} in the cleanest"
+    return [("In the cheapest third of hours", percent(cheap, 0), behind)]
 
 
 def _obeyed(figures: Row) -> Tile:
