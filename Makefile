@@ -64,6 +64,9 @@ fuzz: setup-dev $(VENV)/.fuzz ## Attack the driver API with FUZZ_CASES requests,
 cluster: setup ## Kafka, three workers, guardian, feeds, a hundred cars and Prometheus on this machine (docs/monitoring.md)
 	@deploy/monitoring/try.sh
 
+scale: setup-dev ## More partitions and a rolling upgrade under a stream of readings, with its ledger; ARGS="--rate 500"
+	@$(BIN)/python -m tests.scaling $(ARGS)
+
 monitoring-check: setup-dev ## Start a cluster of three workers as docs/monitoring.md does; ask Prometheus all that dashboards ask
 	@$(BIN)/python -m tests.monitored
 

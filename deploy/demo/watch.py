@@ -56,7 +56,8 @@ class Watch:
         behind = {
             tp: end for tp in self._places if (end := ends.get(f"{tp.topic}/{tp.partition}", 0)) > self._read.get(tp, 0)
         }
-        while any(self._read.get(tp, 0) < end for tp, end in behind.items()):
+        # By positions: what was trimmed off the end meanwhile is passed over and never read.
+        while any([await self._consumer.position(tp) < end for tp, end in behind.items()]):
             self._take(await self._consumer.getmany(timeout_ms=50))
 
     async def repeat_telemetry(self) -> bool:

@@ -1,0 +1,1 @@
+"""Expansion and rolling upgrade under a stream of readings: `make scale`."""
