@@ -1,4 +1,4 @@
-"""Readings that stream in on the wall clock, whatever the night's clock says, and how long cars wait for their effect."""
+"""Readings stream in on the wall clock, whatever the night's clock says; and how long cars wait for their effect."""
 
 from __future__ import annotations
 
