@@ -67,13 +67,13 @@ class Suite:
 
 #: Those that run side by side come last, the longest of them first.
 SUITES = (
-    Suite("checks"),
     Suite("unit", spread=True),
     Suite("exact", long=True),
     Suite("integration", why_no_kafka, beside=True),
     Suite("faults", why_no_kafka, beside=True),
     Suite("browser", why_no_browser, beside=True),
     Suite("flow", beside=True),
+    Suite("checks", beside=True),
     Suite("conformance", beside=True),
     Suite("architecture", beside=True),
 )
@@ -109,13 +109,14 @@ def run(suite: Suite) -> Outcome:
 
 
 def run_all(suites: Sequence[Suite]) -> list[Outcome]:
-    """Run those that want the machine for themselves, then the others two at a time."""
+    """Run those that want the machine for themselves, then the others side by side."""
     alone = [run(suite) for suite in suites if not suite.beside]
     together = [suite for suite in suites if suite.beside]
     if not together:
         return alone
     print(f"\nside by side: {', '.join(suite.name for suite in together)}", flush=True)
-    fetch_jars()
+    if any(suite.obstacle is why_no_kafka for suite in together):
+        fetch_jars()
     # A Kafka that was given is one for all, and its topics are deleted between tests.
     with ThreadPoolExecutor(1 if GIVEN_ADDRESS else 2) as pool:
         return alone + list(pool.map(run, together))

@@ -12,7 +12,7 @@ from tests.faults.verdict import judge
 from tests.integration.stores import digest, logged, stored
 from tests.kafka_chain import Kafka
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 CYCLES = 20
 VEHICLES = 100
