@@ -56,11 +56,28 @@ class KafkaAccess(BaseModel):
             raise ValueError("D2EV_KAFKA_CA, D2EV_KAFKA_CERT: PLAINTEXT has no use for them; set D2EV_KAFKA_PROTOCOL")
         if (self.kafka_cert is None) != (self.kafka_cert_key is None):
             raise ValueError("D2EV_KAFKA_CERT and D2EV_KAFKA_CERT_KEY: give both or neither")
+        _refuse_unusable(self.kafka_ca, self.kafka_cert, self.kafka_cert_key)
         return self
 
 
+def _refuse_unusable(ca: Path | None, cert: Path | None, key: Path | None) -> None:
+    """ValueError names the setting whose file gives no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    what = "D2EV_KAFKA_CA"
+    try:
+        if ca is not None:
+            context.load_verify_locations(ca)
+        what = "D2EV_KAFKA_CERT, D2EV_KAFKA_CERT_KEY"
+        if cert is not None:
+            context.load_cert_chain(cert, key, password="")  # or it would be asked for on the terminal
+    except ssl.SSLError:
+        raise ValueError(f"{what}: not PEM, or not a certificate and its key without a password") from None
+    except OSError as error:
+        raise ValueError(f"{what}: cannot be read ({error.strerror})") from None
+
+
 def for_aiokafka(kafka: KafkaAccess) -> dict[str, Any]:
-    """Arguments of every aiokafka client. Raises OSError when a certificate cannot be used."""
+    """Arguments of every aiokafka client."""
     secrets: dict[str, Any] = {}
     if kafka.kafka_password is not None:
         secrets = {

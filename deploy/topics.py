@@ -124,14 +124,17 @@ def check_all(settings: Settings) -> list[Difference]:
 
 
 def check_worker(settings: Settings) -> bool:
-    """Refuse to start where a car's records would not meet. Returns whether there were fewer partitions until lately.
+    """Refuse to start where a car's records would not meet, and in production where a broker could take them along.
 
-    Raises TopicsDiffer.
+    Returns whether there were fewer partitions until lately. Raises TopicsDiffer.
     """
     from deploy.migrate.journal import is_done
 
-    existing = partitions_of(client(settings), settings)
+    admin = client(settings)
+    existing = partitions_of(admin, settings)
     _refuse(uneven(settings, existing))
+    if settings.env == "production":
+        _refuse(_too_few([topic.name for topic in wanted(settings)], _replicas(admin)))
     journals = [name for name in existing if journal_of(settings.app_id, name)]
     if not all(is_done(settings, name) for name in journals):
         raise TopicsDiffer(f"{settings.app_id} is being made by `d2ev migrate`; let it end, or run it again")
@@ -187,10 +190,18 @@ def _unlike(
             if (have := configs[topic.name].get(name)) != want:
                 mend = f"kafka-configs --alter --topic {topic.name} --add-config {name}={want}"
                 found.append(Difference(topic.name, name, str(have), want, mend))
-        if settings.env == "production" and (copies := replicas[topic.name]) < SAFE_REPLICAS:
-            mend = "add some with kafka-reassign-partitions: what is confirmed must outlive a broker"
-            found.append(Difference(topic.name, "replicas", str(copies), str(SAFE_REPLICAS), mend))
+    if settings.env == "production":
+        found += _too_few([topic.name for topic in there], replicas)
     return found
+
+
+def _too_few(names: list[str], replicas: Mapping[str, int]) -> list[Difference]:
+    mend = "add some with kafka-reassign-partitions: what is confirmed must outlive a broker"
+    return [
+        Difference(name, "replicas", str(replicas[name]), str(SAFE_REPLICAS), mend)
+        for name in names
+        if replicas[name] < SAFE_REPLICAS
+    ]
 
 
 def _configs(admin: Any, there: list[Wanted]) -> dict[str, dict[str, str]]:

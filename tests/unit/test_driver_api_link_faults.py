@@ -139,7 +139,7 @@ async def test_a_maker_that_the_operator_has_not_named_is_not_offered(instance: 
 
 
 async def test_in_production_nobody_links_a_pretence(instance: Make) -> None:
-    side = instance(env="production", replication=3, seal_key="A" * 43 + "=")
+    side = instance(env="production", replication=3, seal_key="q3x0Uo0m6K0v1fV5b9nJ2yQeT7dLr8sWc4hZpXaGiEY=")
     async with side.browser() as browser:
         told = (await browser.get("/api/v1/links")).json()
         assert "simulator" not in {one["oem"] for one in told["makers"]}

@@ -26,6 +26,8 @@ ELSEWHERE = ("agents/kafka.py", "agents/ingress/stream.py", "deploy/bench/", "de
         ({"kafka_protocol": "SASL_PLAINTEXT", **LOGIN}, "'PLAINTEXT', 'SSL' or 'SASL_SSL'"),
         ({"kafka_ca": __file__}, "PLAINTEXT has no use"),
         ({"kafka_protocol": "SSL", "kafka_ca": "/nowhere.pem"}, "D2EV_KAFKA_CA: Value error, there is no such file"),
+        ({"kafka_protocol": "SSL", "kafka_ca": __file__}, "D2EV_KAFKA_CA: not PEM"),
+        ({"kafka_protocol": "SSL", "kafka_cert": __file__, "kafka_cert_key": __file__}, "D2EV_KAFKA_CERT_KEY: not PEM"),
         ({"kafka_protocol": "SSL", "kafka_cert": __file__}, "D2EV_KAFKA_CERT_KEY: give both or neither"),
         ({"bootstrap": "a:1,b"}, "D2EV_BOOTSTRAP: Value error, give host:port"),
     ],

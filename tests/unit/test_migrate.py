@@ -167,4 +167,6 @@ def test_production_wants_copies_that_outlive_a_broker(monkeypatch: pytest.Monke
     monkeypatch.setattr(topics, "client", lambda settings: cluster)
     found = topics.check_all(settings)
     assert {(one.what, one.have, one.want) for one in found} == {("replicas", "1", "3")}
+    with pytest.raises(topics.TopicsDiffer, match="replicas 1, not 3; add some with kafka-reassign-partitions"):
+        topics.check_worker(settings)
     assert all(topic.config["min.insync.replicas"] == "2" for topic in wanted.values())

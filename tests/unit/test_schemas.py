@@ -22,6 +22,7 @@ from tests.command_line import Ran, run
 from tests.registry_fake import FakeRegistry, Schema
 
 REAL = os.environ.get("D2EV_TEST_SCHEMA_REGISTRY")
+SEAL_KEY = "q3x0Uo0m6K0v1fV5b9nJ2yQeT7dLr8sWc4hZpXaGiEY="
 URL = "http://127.0.0.1:8081"
 PROMISED = "FORWARD_TRANSITIVE"
 #: Fields that every test's message has.
@@ -205,7 +206,15 @@ def test_a_login_is_sent_and_never_shown(
     [
         ("http://registry.example:8081", {}),
         ("registry.example", {}),
-        (URL, {"env": "production", "kafka_protocol": "SSL", "replication": 3, "seal_key": "A" * 43 + "="}),
+        (
+            URL,
+            {
+                "env": "production",
+                "kafka_protocol": "SSL",
+                "replication": 3,
+                "seal_key": SEAL_KEY,
+            },
+        ),
         ("https://registry.example", {"schema_registry_user": "platform"}),
         ("https://registry.example", {"schema_registry_password": "word"}),
         (
