@@ -3,6 +3,7 @@
 import json
 import shlex
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AclOperation, AclPermissionType, ResourcePatternType, ResourceType
@@ -90,3 +91,8 @@ def test_no_kafka_is_one_line(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_right_is_told_whole(right: Right, said: str) -> None:
     assert str(right) == said
+
+
+def test_the_page_counts_the_rights_that_there_are() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/kafka-security.md").read_text(encoding="utf-8")
+    assert f"created {len(declared(principals('d2ev')))} rights" in page
