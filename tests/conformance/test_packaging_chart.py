@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import certifi
 import kubernetes_validate
 import pytest
 import yaml
@@ -91,7 +92,7 @@ def environment(case: str, spec: Manifest) -> dict[str, str]:
         told |= of(case, "ConfigMap", source["configMapRef"]["name"])["data"]
     for one in container["env"]:
         told[one["name"]] = one["value"] if "value" in one else SECRETS[one["name"]]
-    return told | ({"D2EV_KAFKA_CA": str(JUDGED)} if "D2EV_KAFKA_CA" in told else {})
+    return told | ({"D2EV_KAFKA_CA": certifi.where()} if "D2EV_KAFKA_CA" in told else {})
 
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
