@@ -12,9 +12,10 @@ BIN := $(VENV)/bin
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command 'make lock'
 
-# $(call install,VENV,LOCKFILE): exactly what the lock names, checked by hash.
+# $(call install,VENV,LOCKFILE): exactly what the lock names, checked by hash. The lock is whole, so nothing is resolved
+# again; and what is never imported is never compiled.
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet \
-	--disable-pip-version-check) --require-hashes -r $(2)
+	--disable-pip-version-check --no-compile) --no-deps --require-hashes -r $(2)
 # The project itself: a path file, no build isolation, so no network.
 install_self = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet \
 	--disable-pip-version-check) --no-deps --no-build-isolation -e .
