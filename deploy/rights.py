@@ -103,8 +103,8 @@ def compare(settings: Settings, those: Iterable[Principal]) -> Compared:
     everything = AclBindingFilter(
         ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
     )
-    with _refusals(settings):
-        found = client(settings).describe_acls(everything, request_timeout=_SECONDS).result(_SECONDS)
+    with _asking(settings) as admin:
+        found = admin.describe_acls(everything, request_timeout=_SECONDS).result(_SECONDS)
     given = {_right(binding) for binding in found if binding.principal in ours}
     return Compared(sorted(wanted - given), sorted(given - wanted))
 
@@ -112,23 +112,24 @@ def compare(settings: Settings, those: Iterable[Principal]) -> Compared:
 def create(settings: Settings, rights: Iterable[Right]) -> None:
     """Give them. Raises BrokerError."""
     bindings = [AclBinding(*_words(right)) for right in rights]
-    with _refusals(settings):
-        for future in (client(settings).create_acls(bindings) if bindings else {}).values():
+    with _asking(settings) as admin:
+        for future in (admin.create_acls(bindings) if bindings else {}).values():
             future.result(_SECONDS)
 
 
 def delete(settings: Settings, rights: Iterable[Right]) -> None:
     """Take them away. Raises BrokerError."""
     filters = [AclBindingFilter(*_words(right)) for right in rights]
-    with _refusals(settings):
-        for future in (client(settings).delete_acls(filters) if filters else {}).values():
+    with _asking(settings) as admin:
+        for future in (admin.delete_acls(filters) if filters else {}).values():
             future.result(_SECONDS)
 
 
 @contextmanager
-def _refusals(settings: Settings) -> Iterator[None]:
+def _asking(settings: Settings) -> Iterator[Any]:
+    """A client that lives until it is answered; what it is refused is said in one line."""
     try:
-        yield
+        yield client(settings)
     except KafkaException as error:
         code = error.args[0].code()
         if code == KafkaError.SECURITY_DISABLED:
