@@ -75,9 +75,7 @@ class Settings(BaseSettings, KafkaAccess):
     )
     schema_registry_user: str | None = Field(None, min_length=1, description="login of `d2ev schemas` at the registry")
     schema_registry_password: SecretStr | None = Field(None, min_length=1, description="its password")
-    schema_registry_token: SecretStr | None = Field(
-        None, min_length=1, description="or a bearer token, where the registry takes one"
-    )
+    schema_registry_token: SecretStr | None = Field(None, min_length=1, description="or a bearer token")
     query_keys: dict[str, str] = Field(
         default_factory=dict,
         description='who may ask `d2ev queries`, JSON: {"NAME": "sha256 of the key"}; `--new-key` makes one',
