@@ -87,11 +87,19 @@ class Log:
     def _ends(self, wanted: Relation, known: Mapping[str, Any]) -> dict[int, tuple[int, int]]:
         name = wanted.log(self._settings.app_id)
         if name not in known:
+            self._refuse_hidden(name)
             if wanted.schema == "tables":  # made by the first worker
                 return {}
             raise BrokerError(f"{name} is not on {self._settings.bootstrap}; run `d2ev topics apply`")
         ends = {partition: self._watermarks(name, partition) for partition in known[name].partitions}
         return {partition: (low, high) for partition, (low, high) in ends.items() if high > low}
+
+    def _refuse_hidden(self, name: str) -> None:
+        """A topic that we may not see is missing from the list of all, as one is that was never made."""
+        error = self._consumer.list_topics(name, timeout=CONNECT_SECONDS).topics[name].error
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            who = self._settings.kafka_user or "whoever has no login"
+            raise BrokerError(f"Kafka at {self._settings.bootstrap} lets {who} not read {name}: `d2ev topics acls`")
 
     def _records(self, topic: str, places: Mapping[int, tuple[int, int]]) -> Iterable[list[Any]]:
         """Batches of the records before the noted ends."""

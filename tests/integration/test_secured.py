@@ -4,26 +4,18 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic, sleep
 
 import httpx
 import pytest
 from confluent_kafka import TopicCollection
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation, AdminClient
 
 from agents.kafka import KafkaAccess, for_librdkafka
-from agents.settings import load
-from deploy import topics
+from agents.settings import Settings, load
+from deploy import rights, topics
 from deploy.acls import Acl, Principal, principals
 from deploy.demo.night import Night
 from deploy.demo.workers import Workers
@@ -47,33 +39,19 @@ def kafka_with_rights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secu
     users = [*(one.name for one in PRINCIPALS), "stranger"]
     with secured_kafka(tmp_path_factory.mktemp("secured"), users) as kafka:
         topics.apply(load({}, bootstrap=kafka.plain, partitions=PARTITIONS, app_id=APP))
-        admin = AdminClient({"bootstrap.servers": kafka.plain})
-        bindings = [binding for one in PRINCIPALS for binding in _bindings(one)]
-        for made in admin.create_acls(bindings).values():
-            made.result(20)
-        _wait_for_rights(admin, len(set(bindings)))
+        administrator = load({}, bootstrap=kafka.plain, app_id=APP)
+        rights.create(administrator, rights.declared(PRINCIPALS))
+        _until(administrator, lambda compared: not compared.missing)
         yield kafka
 
 
-def _wait_for_rights(admin: AdminClient, count: int) -> None:
+def _until(administrator: Settings, so: Callable[[rights.Compared], bool]) -> rights.Compared:
     """The broker hears of them some seconds after the controller took them, on a slow machine."""
-    everything = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
-    )
     give_up = monotonic() + LIMIT_SECONDS
-    while len(admin.describe_acls(everything).result(20)) < count:
+    while not so(compared := rights.compare(administrator, PRINCIPALS)):
         assert monotonic() < give_up, "the broker does not hear of its rights"
         sleep(0.2)
-
-
-def _bindings(principal: Principal) -> Iterator[AclBinding]:
-    for acl in principal.acls:
-        kind = ResourceType.TOPIC if acl.resource == "topic" else ResourceType.GROUP
-        pattern = ResourcePatternType.PREFIXED if acl.prefix else ResourcePatternType.LITERAL
-        for operation in acl.operations:
-            yield AclBinding(
-                kind, acl.name, pattern, f"User:{principal.name}", "*", OPERATIONS[operation], AclPermissionType.ALLOW
-            )
+    return compared
 
 
 def access(kafka: Secured, user: str) -> KafkaAccess:
@@ -125,6 +103,48 @@ def test_a_stranger_sees_nothing(kafka_with_rights: Secured) -> None:
     assert not set(seen.topics) & {topic.name for topic in TOPICS}
 
 
+def test_rights_that_are_not_declared_are_named_and_stay_until_they_are_pruned(kafka_with_rights: Secured) -> None:
+    administrator = {"D2EV_BOOTSTRAP": kafka_with_rights.plain, "D2EV_APP_ID": APP}
+    settings = load({}, bootstrap=kafka_with_rights.plain, app_id=APP)
+    stray = rights.Right("User:feeds", "TOPIC", "stray", "LITERAL", "WRITE")
+    foreign = rights.Right("User:somebody", "TOPIC", "theirs", "LITERAL", "READ")
+    rights.create(settings, [stray, foreign])
+    _until(settings, lambda compared: compared.beyond == [stray])
+    applied = ran(["topics", "acls", "--apply"], {**os.environ, **administrator})
+    assert (applied.returncode, applied.stdout.splitlines()) == (
+        0, ["all declared rights are there", "not declared: User:feeds topic stray write"],
+    )  # fmt: skip
+    _until(settings, lambda compared: compared.beyond == [stray])
+    pruned = ran(["topics", "acls", "--apply", "--prune"], {**os.environ, **administrator})
+    assert "taken away: User:feeds topic stray write" in pruned.stdout
+    _until(settings, lambda compared: not compared.beyond and not compared.missing)
+
+
+def test_who_is_no_administrator_changes_no_rights(kafka_with_rights: Secured, tmp_path: Path) -> None:
+    code, line = said(["topics", "acls", "--apply"], environment(kafka_with_rights, "analyst", tmp_path))
+    assert (code, "lets analyst not see or change rights" in line, "\n" in line) == (1, True, False), line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["sql", "SELECT count(*) FROM tables.plans"], id="sql"),
+        pytest.param(["export", "plans", "--to", "plans.parquet"], id="export"),
+        pytest.param(["replay"], id="replay"),
+    ],
+)
+def test_an_analyst_asks_with_rights_of_his_own(kafka_with_rights: Secured, tmp_path: Path, command: list[str]) -> None:
+    ended = ran(command, environment(kafka_with_rights, "analyst", tmp_path), tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("table", ["accounts", "data_keys"])
+def test_an_analyst_reads_no_grants_and_no_keys(kafka_with_rights: Secured, tmp_path: Path, table: str) -> None:
+    query = f"SELECT count(*) FROM tables.{table}"
+    code, line = said(["sql", query], environment(kafka_with_rights, "analyst", tmp_path))
+    assert (code, "lets analyst not read d2ev-" in line, "\n" in line) == (1, True, False), line
+
+
 @pytest.mark.long
 async def test_a_night_with_no_more_rights_than_declared(kafka_with_rights: Secured, tmp_path: Path) -> None:
     night = Night(options(tmp_path, bootstrap=kafka_with_rights.plain, partitions=PARTITIONS))
@@ -173,12 +193,17 @@ async def test_a_process_is_ready_with_rights_of_its_own(
             await running.wait()
 
 
+def ran(command: list[str], env: Mapping[str, str], where: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command of ours, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *command],
+        env=dict(env), cwd=where, capture_output=True, text=True, check=False, timeout=2 * LIMIT_SECONDS,
+    )  # fmt: skip
+
+
 def said(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
     """How a command that cannot work ends."""
-    run = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *command],
-        env=dict(env), capture_output=True, text=True, check=False, timeout=2 * LIMIT_SECONDS,
-    )  # fmt: skip
+    run = ran(command, env)
     return run.returncode, run.stderr.strip()
 
 
