@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from agents.kafka import KafkaAccess
+from deploy.kept import entries
 from deploy.reading import Entry, Reader
 from streams import serde
-from streams.topics import BY_NAME, CARBON, PREFERENCE, PRICE, REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE
+from streams.topics import CARBON, PREFERENCE, PRICE, REGISTRATION, REPLAN, SCHEDULE, SESSION, VEHICLE
 
 TOPICS = (REGISTRATION, PREFERENCE, REPLAN, VEHICLE, SCHEDULE, PRICE, CARBON, SESSION)
 
@@ -22,10 +19,10 @@ TOPICS = (REGISTRATION, PREFERENCE, REPLAN, VEHICLE, SCHEDULE, PRICE, CARBON, SE
 class Log:
     """Records of the topics that a replay needs, each once, in order of offset per partition."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, records: Iterable[Entry]) -> None:
         self._of: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         self._offsets: dict[tuple[str, int], set[int]] = defaultdict(set)
-        for entry in entries:
+        for entry in records:
             offsets = self._offsets[entry.topic.name, entry.partition]
             if entry.topic in TOPICS and entry.offset not in offsets and _readable(entry):
                 offsets.add(entry.offset)
@@ -67,19 +64,15 @@ def from_kafka(kafka: KafkaAccess) -> Log:
 
 
 def from_file(path: Path) -> Log:
-    """Lines as `d2ev tail --json` prints them, perhaps gzipped, in any order. ValueError names the line."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            return Log(_entry(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
-    except (OSError, EOFError, UnicodeError, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    """Lines as `d2ev tail --json` prints them, in any order. ValueError names the line."""
+    return Log(entries(path))
 
 
-def _once(entries: Iterable[Entry]) -> list[Entry]:
+def _once(records: Iterable[Entry]) -> list[Entry]:
     """Kafka delivers at least once: `ce_id` tells a record that was written twice, else what it says, and when."""
     told: set[Any] = set()
     kept = []
-    for entry in entries:
+    for entry in records:
         identity = dict(entry.headers).get("ce_id") or (entry.key, entry.at, entry.value)
         if identity not in told:
             told.add(identity)
@@ -95,14 +88,3 @@ def _readable(entry: Entry) -> bool:
     except serde.Undecodable:
         return False
     return True
-
-
-def _entry(path: Path, number: int, line: str) -> Entry:
-    try:
-        row = json.loads(line)
-        value = None if row["value"] is None else json.dumps(row["value"]).encode()
-        headers = tuple((name, text.encode()) for name, text in row.get("headers", {}).items())
-        at = datetime.fromisoformat(row["time"])
-        return Entry(BY_NAME[row["topic"]], row["partition"], row["offset"], row["key"], at, value, headers)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path}:{number}: not a line of `d2ev tail --json`") from None

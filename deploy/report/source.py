@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from agents.settings import Settings
 from deploy.analysis import tables
 from deploy.analysis.progress import Bar
 from deploy.analysis.views import queries
+from deploy.kept import entries
+from deploy.reading import Entry
 from tables.projection import Records
 from tables.relations import Relation, relation
 from tables.store import Store
@@ -61,50 +61,25 @@ def load_lines(made: Store, wanted: Iterable[Relation], place: Path) -> None:
     if not files:
         raise ValueError(f"--from {place}: no {' or '.join(_LINES)} file and no export is in it")
     by_source = {one.source: one for one in wanted}
-    taken: dict[str, dict[tuple[int, int], _Line]] = defaultdict(dict)
-    for path in files:
-        for line in _lines(path, by_source):
-            taken[line.topic][line.partition, line.offset] = line
+    taken: dict[str, dict[tuple[int, int], Entry]] = defaultdict(dict)
+    for entry in (entry for path in files for entry in entries(path)):
+        if entry.topic.name in by_source:
+            taken[entry.topic.name][entry.partition, entry.offset] = entry
     for source, one in by_source.items():
         made.load(one, _records(one, taken[source].values()))
 
 
-class _Line(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    time: str
-    value: str | None
-
-
-def _lines(path: Path, wanted: Mapping[str, Any]) -> Iterator[_Line]:
-    """The lines of these topics. ValueError names a line that is none."""
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for text in lines:
-                number += 1
-                row = json.loads(text)
-                if row["topic"] in wanted:
-                    value = None if row["value"] is None else json.dumps(row["value"])
-                    yield _Line(row["topic"], int(row["partition"]), int(row["offset"]), row["key"], row["time"], value)
-    except (ValueError, KeyError, TypeError, EOFError, gzip.BadGzipFile):
-        raise ValueError(f"{path}:{number}: not a line of `d2ev tail --json`") from None
-
-
-def _records(one: Relation, lines: Iterable[_Line]) -> Records:
+def _records(one: Relation, taken: Iterable[Entry]) -> Records:
     """As they are on the log: the newest of every key where the topic is folded, else all."""
-    ordered = sorted(lines, key=lambda line: (line.partition, line.offset))
+    ordered = sorted(taken, key=lambda entry: (entry.partition, entry.offset))
     if one.folded:
-        newest = {line.key: line for line in ordered}
-        kept = [line for line in newest.values() if line.value is not None]
-        return Records([line.key for line in kept], [line.value or "" for line in kept])
-    kept = [line for line in ordered if line.value is not None]
+        newest = [entry for entry in {entry.key: entry for entry in ordered}.values() if entry.value is not None]
+        return Records([entry.key for entry in newest], [(entry.value or b"").decode() for entry in newest])
+    kept = [entry for entry in ordered if entry.value is not None]
     return Records(
-        [line.key for line in kept],
-        [line.value or "" for line in kept],
-        [line.time for line in kept],
-        [line.partition for line in kept],
-        [line.offset for line in kept],
+        [entry.key for entry in kept],
+        [(entry.value or b"").decode() for entry in kept],
+        [entry.at.isoformat() for entry in kept],
+        [entry.partition for entry in kept],
+        [entry.offset for entry in kept],
     )

@@ -176,7 +176,15 @@ def test_the_example_of_the_docs_is_what_the_extract_gives(found: Row) -> None:
 
 
 def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tail.jsonl").write_text('{"topic": "d2ev.plug.event.v1"}\nnonsense\n')
+    whole = {
+        "topic": "d2ev.plug.event.v1",
+        "partition": 0,
+        "offset": 0,
+        "key": "a.b",
+        "time": "2026-01-01",
+        "value": None,
+    }
+    (tmp_path / "tail.jsonl").write_text(f"{json.dumps(whole)}\nnonsense\n")
     with pytest.raises(ValueError, match=r"tail\.jsonl:2: not a line"), store(load(), tmp_path):
         pass
     with pytest.raises(ValueError, match="no such file"), store(load(), tmp_path / "none"):
