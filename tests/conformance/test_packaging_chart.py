@@ -6,7 +6,9 @@ Here is seen that nothing has changed since, and that Kubernetes' schemas and ou
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 import certifi
@@ -95,7 +97,7 @@ def environment(case: str, spec: Manifest) -> dict[str, str]:
     return told | ({"D2EV_KAFKA_CA": certifi.where()} if "D2EV_KAFKA_CA" in told else {})
 
 
-KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+KEY = b64encode(sha256(b"of a test").digest()).decode()
 SECRETS = {
     "D2EV_SEAL_KEY": KEY,
     "D2EV_SEAL_KEYS_RETIRED": f'["{KEY}"]',
