@@ -7,7 +7,6 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,16 +16,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from agents.issuer import Issuer
 from agents.kafka import KafkaAccess
-from agents.sealing import KEY_BYTES, Sealer
+from agents.production import shortcuts
+from agents.sealing import KEY_BYTES, Sealer, development_key
 
 PREFIX = "D2EV_"
 #: Read by the test suites, not by the product.
 FOREIGN = ("D2EV_TEST_", "D2EV_REQUIRE_")
-
-
-#: So many different bytes are among any 32 that dice gave, but for once in 10^15 times.
-LEAST_BYTES = 16
-
 
 #: The push services of today's browsers.
 PUSH_HOSTS = (
@@ -217,7 +212,7 @@ class Settings(BaseSettings, KafkaAccess):
     def seal_key_bytes(self) -> bytes:
         """The seal key. Outside production an absent key is derived from the app id, so that a demo needs none."""
         if self.seal_key is None:
-            return _derived(self.app_id)
+            return development_key(self.app_id)
         return b64decode(self.seal_key.get_secret_value())
 
     def sealer(self) -> Sealer:
@@ -250,7 +245,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         first = error.errors(include_input=False)[0]
         where = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
         raise BadSettings(f"{where}: {first['msg']}") from None
-    _refuse_shortcuts(settings)
+    for name, problem in shortcuts(settings) if settings.env == "production" else ():
+        raise BadSettings(f"{name}: {problem}")
     return settings
 
 
@@ -258,44 +254,3 @@ def _meant(name: str, known: Iterable[str]) -> str:
     """A word on the nearest setting, if one is near."""
     near = get_close_matches(name.upper(), known, 1, 0.85)
     return f" is it {near[0]}?" if near else ""
-
-
-def _guessable(settings: Settings) -> bool:
-    """Is a seal key one that no dice gave: the one that follows from the app id, or of few different bytes?"""
-    given = [key for key in (settings.seal_key, *settings.seal_keys_retired) if key is not None]
-    keys = [b64decode(key.get_secret_value()) for key in given]
-    return any(len(set(key)) < LEAST_BYTES or key == _derived(settings.app_id) for key in keys)
-
-
-def _derived(app_id: str) -> bytes:
-    return blake2b(f"development seal key of {app_id}".encode(), digest_size=KEY_BYTES).digest()
-
-
-def _in_clear(*urls: str | None) -> str | None:
-    in_clear = any(url is not None and not url.startswith("https://") for url in urls)
-    return "production needs an https address" if in_clear else None
-
-
-def _refuse_shortcuts(settings: Settings) -> None:
-    if settings.env != "production":
-        return
-    problems = {
-        "D2EV_KAFKA_PROTOCOL": settings.kafka_protocol == "PLAINTEXT" and "production talks to Kafka over TLS",
-        "D2EV_REPLICATION": settings.replication < 3 and "production needs 3 replicas",
-        "D2EV_SEAL_KEY": (settings.seal_key is None or _guessable(settings))
-        and "production needs seal keys that nobody can guess: openssl rand -base64 32",
-        "D2EV_ISSUERS": any(
-            not url.startswith("https://") for one in settings.issuers for url in (one.issuer, one.jwks or one.issuer)
-        )
-        and "production needs https issuers; a development one signs in anybody",
-        "D2EV_API_URL": _in_clear(settings.api_url),
-        "D2EV_FCM_URL": _in_clear(settings.fcm_url),
-        "D2EV_FIRESTORE_URL": _in_clear(settings.firestore_url),
-        "D2EV_OEM_URLS": _in_clear(*settings.oem_urls.values())
-        or ("simulator" in settings.oem_urls and "production knows no simulator"),
-        "D2EV_FEED_URLS": _in_clear(*settings.feed_urls.values()),
-        "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
-    }
-    for name, problem in problems.items():
-        if problem:
-            raise BadSettings(f"{name}: {problem}")
