@@ -24,7 +24,7 @@ from streams.topics import (
     TOPICS,
     Topic,
 )
-from tables import ACCOUNTS, KEYS, TABLES
+from tables import ACCOUNTS, DEVICES, KEYS, TABLES
 
 Operation = Literal["Read", "Write", "Create", "Delete", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"]
 READ: Final[tuple[Operation, ...]] = ("Read", "Describe")
@@ -68,9 +68,8 @@ READS: Final[dict[str, tuple[Topic, ...]]] = {
 
 def principals(app_id: str) -> tuple[Principal, ...]:
     """Everybody, for the application of that id."""
-    sealed = (ACCOUNTS, KEYS)
-    accounts = [_topic(table.changelog(app_id), READ) for table in sealed]
-    asked = [_topic(table.changelog(app_id), READ) for table in TABLES if table not in sealed]
+    accounts = [_topic(table.changelog(app_id), READ) for table in (ACCOUNTS, KEYS)]
+    asked = [_topic(table.changelog(app_id), READ) for table in TABLES if table not in (ACCOUNTS, KEYS, DEVICES)]
     public = [_topic(topic.name, READ) for topic in TOPICS if topic.public]
     changelogs = f"{app_id}-"
     # An expansion goes from one version of the application to the next: d2ev, d2ev-12, d2ev-24.
@@ -93,7 +92,7 @@ def principals(app_id: str) -> tuple[Principal, ...]:
                 Acl("topic", f"{every_version}-", MANAGE, prefix=True),
                 Acl("group", every_version, (*READ, "Delete"), prefix=True),
         ]),
-        _of("analyst", "Reads published topics and tables but for grants and keys, and what replays need; no group.", [
+        _of("analyst", "Reads published topics, what replays need, and tables without secrets; no group.", [
             *public, *asked, _topic(REPLAN.name, READ),
         ]),
         _of("subscriber", "A template: reads published topics, in groups of its own name.", [

@@ -24,7 +24,7 @@ from agents.push.phones import keys
 from agents.push.webpush import public_key
 from agents.settings import BadSettings, Settings, load
 from deploy import topics
-from deploy.brokers.silence import why_silent
+from deploy.brokers.silence import silence
 from oem_connectors import registry
 from oem_connectors.wire import hosts_of
 
@@ -101,11 +101,11 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     try:
         found = admin.list_topics(timeout=_SECONDS)
     except KafkaException:
-        yield Finding(
-            "kafka", "fail", why_silent(settings), "set D2EV_BOOTSTRAP=host:port, or start one with `d2ev broker up`",
-        )  # fmt: skip
+        yield Finding("kafka", "fail", *silence(settings))
         return
-    yield Finding("kafka", "ok", f"{len(found.brokers)} brokers, cluster {found.cluster_id}, at {settings.bootstrap}")
+    way = f"{settings.kafka_protocol}, as {settings.kafka_user or 'nobody in particular'}"
+    told = f"{len(found.brokers)} brokers, cluster {found.cluster_id}, at {settings.bootstrap} by {way}"
+    yield Finding("kafka", "ok", told)
     if len(found.brokers) < settings.replication:
         yield Finding(
             "kafka", "fail", f"{settings.replication} replicas are wanted of {len(found.brokers)} brokers",

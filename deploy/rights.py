@@ -22,9 +22,9 @@ from agents.settings import Settings
 from deploy.acls import Principal, principals
 from deploy.brokers.errors import BrokerError
 from deploy.brokers.silence import why_silent
-from deploy.topics import client
+from deploy.topics import CONNECT_SECONDS, client
 
-_SECONDS = 30
+_SECONDS = 15
 
 
 class Right(NamedTuple):
@@ -104,7 +104,7 @@ def compare(settings: Settings, those: Iterable[Principal]) -> Compared:
         ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
     )
     with _asking(settings) as admin:
-        found = admin.describe_acls(everything, request_timeout=_SECONDS).result(_SECONDS)
+        found = admin.describe_acls(everything, request_timeout=_SECONDS).result(2 * _SECONDS)
     given = {_right(binding) for binding in found if binding.principal in ours}
     return Compared(sorted(wanted - given), sorted(given - wanted))
 
@@ -129,7 +129,9 @@ def delete(settings: Settings, rights: Iterable[Right]) -> None:
 def _asking(settings: Settings) -> Iterator[Any]:
     """A client that lives until it is answered; what it is refused is said in one line."""
     try:
-        yield client(settings)
+        admin = client(settings)
+        admin.list_topics(timeout=CONNECT_SECONDS)
+        yield admin
     except KafkaException as error:
         code = error.args[0].code()
         if code == KafkaError.SECURITY_DISABLED:

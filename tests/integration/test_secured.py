@@ -138,7 +138,7 @@ def test_an_analyst_asks_with_rights_of_his_own(kafka_with_rights: Secured, tmp_
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("table", ["accounts", "data_keys"])
+@pytest.mark.parametrize("table", ["accounts", "data_keys", "devices"])
 def test_an_analyst_reads_no_grants_and_no_keys(kafka_with_rights: Secured, tmp_path: Path, table: str) -> None:
     query = f"SELECT count(*) FROM tables.{table}"
     code, line = said(["sql", query], environment(kafka_with_rights, "analyst", tmp_path))
