@@ -30,7 +30,7 @@ def shortcuts(settings: Settings) -> Iterator[tuple[str, str]]:
         "D2EV_FCM_URL": _in_clear(settings.fcm_url),
         "D2EV_FIRESTORE_URL": _in_clear(settings.firestore_url),
         "D2EV_OEM_URLS": _in_clear(*settings.oem_urls.values())
-        or ("simulator" in settings.oem_urls and "production knows no simulator"),
+        or ("simulator" in settings.oem_urls.keys() | settings.oem_apps.keys() and "production knows no simulator"),
         "D2EV_FEED_URLS": _in_clear(*settings.feed_urls.values()),
         "D2EV_CLOCK": settings.clock != "system" and "production runs on the system clock",
     }

@@ -54,6 +54,7 @@ def test_the_worker_command_ends_with_code_2_and_one_line() -> None:
         ({"seal_key": b64encode(load({}).seal_key_bytes()).decode()}, "D2EV_SEAL_KEY"),
         ({"seal_keys_retired": ["A" * 43 + "="]}, "D2EV_SEAL_KEY"),
         ({"oem_urls": {"simulator": "https://cars.example"}}, "D2EV_OEM_URLS"),
+        ({"oem_apps": {"simulator": {"client_id": "x"}}}, "D2EV_OEM_URLS"),
         ({"clock": "log"}, "D2EV_CLOCK"),
         ({"api_url": "http://localhost:8095"}, "D2EV_API_URL"),
         ({"issuers": [{"issuer": "http://127.0.0.1:9", "audience": "d2ev"}]}, "D2EV_ISSUERS"),
