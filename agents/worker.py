@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from time import monotonic, time_ns
 from typing import Any, Final
 
@@ -19,7 +19,8 @@ from agents.engine.transport import frontiers
 from agents.metrics import Metrics
 from agents.sealing import Sealer
 from agents.settings import Settings
-from streams.topics import TICK
+from streams.topics import ACCOUNT, TICK
+from tables import ACCOUNTS, KEYS
 
 LOG = structlog.get_logger("d2ev")
 #: A Kafka that has said nothing for so long serves nobody, and so do we; a refused write ends us later.
@@ -36,6 +37,7 @@ class Worker:
         self.metrics = metrics
         self.app = bind.faust_app(settings)
         self.writer = LogWriter(settings)
+        self.writer.lapsed = self.lapsed
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
         self._clock = clock
@@ -61,6 +63,16 @@ class Worker:
         if isinstance(clock, LogClock):
             self.runtime.on_tick = clock.seen
         bind.bind_stages(self.app, stages, self.runtime)
+
+    def lapsed(self, topics: Collection[str]) -> bool:
+        """Did this process sleep through its session? Then it writes no more, but for the last word on a grant:
+
+        a refresh token that was spent is nobody else's to know.
+        """
+        consumer, grants = self.app._consumer, {table.changelog(self.settings.app_id) for table in (ACCOUNTS, KEYS)}
+        if consumer is None or self.app.should_stop or consumer.pulse.alive(consumer.epoch):
+            return False
+        return not set(topics) <= grants | {ACCOUNT.name}
 
     def _epoch(self) -> int:
         """The consumer's epoch; none that any chunk or job belongs to once the worker has failed."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.produce import ProduceRequest
 from msgspec import Struct
 
 from agents.kafka import KafkaAccess, for_aiokafka
@@ -30,6 +32,24 @@ class NotDurable(RuntimeError):
     """The broker did not confirm a write. The worker must stop before it commits anything that depends on it."""
 
 
+class Lapsed(KafkaError):
+    """This process slept, and others own its partitions by now: what it had not sent yet must not undo theirs."""
+
+
+def fenced(send: Callable[..., Awaitable[Any]], lapsed: Callable[[Collection[str]], bool]) -> Callable[..., Any]:
+    """`send` of a Kafka client, but that it writes to no topics that are `lapsed` when the request leaves.
+
+    A producer holds what it was given until the broker has it, over a sleep of any length, and Kafka takes it.
+    """
+
+    async def sending(node_id: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest) and lapsed([topic for topic, _ in request._topics]):
+            raise Lapsed
+        return await send(node_id, request, **options)
+
+    return sending
+
+
 class LogWriter:
     """A producer whose only verb is: write these, and come back when all replicas have them."""
 
@@ -43,6 +63,8 @@ class LogWriter:
             "request_timeout_ms": timeout_ms,
         }
         self._producer: AIOKafkaProducer | None = None
+        #: Whether writes to these topics may leave no more.
+        self.lapsed: Callable[[Collection[str]], bool] = lambda topics: False
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(**for_aiokafka(self._kafka), **self._settings)
@@ -51,6 +73,8 @@ class LogWriter:
         except BaseException:
             await self._producer.stop()
             raise
+        client = self._producer.client
+        client.send = fenced(client.send, self.lapsed)
 
     async def stop(self) -> None:
         if self._producer is not None:
