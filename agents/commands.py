@@ -42,6 +42,8 @@ def stage(cars: Callable[[], Cars], clock: Clock, metrics: Metrics) -> Stage:
     )
 
 
+#: What is said of a command whose worker died between the request and the answer.
+SENDER_DIED = "the sender stopped before the answer"
 #: With such a link a start may soon be, or already is, the last thing that we can do for a car.
 _RELEASED_AT = LOST | {Link.EXPIRING}
 
@@ -99,7 +101,7 @@ class Sender:
             elif command is not None and command.phase is CommandPhase.INTENT:
                 work.spawn(account_of(car), partial(self._send, intent=command))
             elif command is not None and command.phase is CommandPhase.SENDING:
-                lost = {"phase": CommandPhase.UNKNOWN, "detail": "the sender stopped before the answer"}
+                lost = {"phase": CommandPhase.UNKNOWN, "detail": SENDER_DIED}
                 outbox.record(work, command.model_copy(update=lost))
 
     def _take(self, work: Work, intent: CommandEvent) -> bool:

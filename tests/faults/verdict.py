@@ -12,17 +12,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from agents.commands import SENDER_DIED
 from agents.push import MUST_ARRIVE
 from deploy.demo.accounts import promise
 from deploy.demo.night import Night
 from deploy.demo.world import metered_stays
 from deploy.reading import Reader
-from oem_connectors.simulator.cloud.car import Personality
+from oem_connectors.simulator.cloud.car import NO_SCHEDULE, Personality
 from oem_connectors.simulator.cloud.log import Log
 from streams import serde
 from streams.contracts.account import Link
 from streams.contracts.base import account_of
-from streams.contracts.command import FINAL, CommandEvent
+from streams.contracts.command import FINAL, Action, CommandEvent
 from streams.contracts.notification import NotificationPhase
 from streams.contracts.session import Promise
 from streams.domain.vehicle import sample_time
@@ -37,11 +38,13 @@ UNFINISHED_FOR: Final = timedelta(minutes=40)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Counts, and the offenders by name. All but the first two must be empty."""
+    """Counts, and the offenders by name. All but the first three must be empty."""
 
     effective: int
     #: Accounts whose refresh token died with the worker that had just spent it: they need the driver's consent.
     consent_needed: tuple[str, ...]
+    #: Not ready for the reason in docs/fail-safe.md: no schedule in the car, and start upon start died half-way.
+    unlucky: tuple[str, ...]
     #: Those of them whose maker gives a lost answer once more, for a while.
     unforgiven: tuple[str, ...]
     effective_twice: tuple[str, ...]
@@ -59,7 +62,7 @@ class Verdict:
 
     def complaints(self) -> list[str]:
         """Everything that must not be, a line each."""
-        wrong = [(field.name, getattr(self, field.name)) for field in fields(self)[2:]]
+        wrong = [(field.name, getattr(self, field.name)) for field in fields(self)[3:]]
         return [f"{name}: {len(found)}: {', '.join(found[:5])}" for name, found in wrong if found]
 
 
@@ -67,14 +70,17 @@ def judge(night: Evening) -> Verdict:
     """The verdict on an evening that is over, while its broker still runs."""
     log, topics = night.world.log, read(night, (ACCOUNT, COMMAND, NOTIFICATION, TELEMETRY, VEHICLE))
     night.world.settle(night.window.end)
+    late = missed(night, topics)
+    unlucky = {car for car in late if starts_died(night, topics, car)}
     dead = {account: family for account, family in night.world.tokens._live.items() if family.revoked}
     return Verdict(
         effective=len(log.effective()),
         consent_needed=tuple(sorted(dead)),
+        unlucky=tuple(late[car] for car in sorted(unlucky)),
         unforgiven=tuple(sorted(account for account, family in dead.items() if family.terms.grace)),
         effective_twice=tuple(f"{c.car} {c.what} {c.cause.command_id}" for c in log.duplicate_effective()),
         outdated=tuple(outdated(log)),
-        missed=tuple(missed(night)),
+        missed=tuple(late[car] for car in sorted(late.keys() - unlucky)),
         misjudged_accounts=tuple(sorted(dead.keys() ^ unlinked(topics))),
         shown_twice=tuple(shown_twice(night.workers.phones)),
         unfinished=(
@@ -96,12 +102,31 @@ def outdated(log: Log) -> Iterator[str]:
         newest[stay] = max(revision, newest.get(stay, revision))
 
 
-def missed(night: Evening) -> Iterator[str]:
+def missed(night: Evening, topics: Topics) -> dict[str, str]:
     """Honest cars below their target at ready-by, though charging since the plug-in would have filled them."""
+    late = {}
     for stay in metered_stays(night.world, night.fleet, night.window):
         if promise(stay) is Promise.MISSED and night.world.cars[stay.car].car.personality is Personality.NORMAL:
             without = account_of(stay.car) in {a for a, f in night.world.tokens._live.items() if f.revoked}
-            yield f"{stay.car} ({stay.soc_at_ready_pct:.1f} %{', without consent' if without else ''})"
+            asked = ", ".join(
+                f"{event.action} {event.phase} {event.at:%H:%M}"
+                for event in topics[COMMAND.name]
+                if event.car == stay.car
+            )
+            late[stay.car] = (
+                f"{stay.car} ({stay.soc_at_ready_pct:.1f} %{', without consent' if without else ''}; {asked})"
+            )
+    return late
+
+
+def starts_died(night: Evening, topics: Topics, car: str) -> bool:
+    """Was a car without a schedule of its own asked to start, twice or more, by workers that died before the answer?"""
+    died = [
+        event
+        for event in topics[COMMAND.name]
+        if event.car == car and event.action is Action.START and event.detail == SENDER_DIED
+    ]
+    return len(died) > 1 and night.world.cars[car].car.model.endswith(NO_SCHEDULE)
 
 
 def shown_twice(phones: Path) -> Iterator[str]:
