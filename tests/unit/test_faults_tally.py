@@ -10,7 +10,7 @@ from tests.faults.supervised import ANY_MOMENT, Death, Kill, kills
 from tests.faults.tally import Tally, page, quantile
 from tests.faults.verdict import Verdict
 
-CLEAN = Verdict(7, ("acct-1",), (), (), (), (), (), (), (), ())
+CLEAN = Verdict(7, ("acct-1",), (), (), (), (), (), (), (), (), ())
 
 
 @pytest.mark.parametrize(
